@@ -1,0 +1,24 @@
+//! The project's cryptography: the only crate that names a cryptographic library.
+//!
+//! Each file is one primitive with the few parameters that the project uses. Keyed contexts
+//! ([`AeadKey`], [`HmacKey`]) are made once and kept, because expanding a key costs more than
+//! using it on a small message.
+
+mod aead;
+mod compare;
+mod digest;
+mod hex;
+mod hmac;
+mod kdf;
+mod random;
+pub mod shamir;
+mod sign;
+
+pub use aead::{AeadKey, NONCE_LENGTH, TAG_LENGTH};
+pub use compare::constant_time_eq;
+pub use digest::sha256;
+pub use hex::{hex, unhex};
+pub use hmac::HmacKey;
+pub use kdf::hkdf_sha256;
+pub use random::{Random, SeededRandom, SystemRandom, random_array, random_base62, random_uuid};
+pub use sign::{SigningKey, verify_signature};
