@@ -1,0 +1,434 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use base_crypto::{HmacKey, Random, hex, random_base62};
+use base_types::{Clock, Error, Name, Result, Secret, Timestamp, TokenId, Ttl};
+use core_barrier::{Barrier, Tx, View};
+use core_lease::{Lease, Leases, Subject};
+use quick_cache::sync::Cache;
+
+use crate::batch::BatchKey;
+use crate::role::{Roles, TokenRole};
+use crate::text::TokenText;
+use crate::token::{AccessorRecord, Kind, Login, Mark, Token, Uses};
+
+/// All tokens of the server, found one at a time.
+pub struct Tokens {
+    state: View,
+    leases: Arc<Leases>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    roles: Roles,
+    keys: ArcSwapOption<Keys>,
+    cache: Cache<Digest, Arc<Token>>,
+    /// Per shard of the digest, how many changes there have been. A read that overlaps a change
+    /// must not leave what it read in the cache.
+    changes: [AtomicU64; SHARDS],
+}
+
+/// The first 160 bits of the keyed hash of a token.
+type Digest = [u8; 20];
+
+struct Keys {
+    hash: HmacKey,
+    batch: BatchKey,
+}
+
+const CACHED: usize = 16_384;
+const SHARDS: usize = 256;
+/// Base-62 digits of an accessor.
+const ACCESSOR_LENGTH: usize = 24;
+
+/// What a new token shall be; its times have already been held to the limits in force.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub kind: Kind,
+    /// The id of its namespace.
+    pub namespace: Arc<str>,
+    /// Canonical, sorted, without doubles.
+    pub policies: Vec<String>,
+    pub display_name: String,
+    pub metadata: BTreeMap<String, String>,
+    pub parent: Option<TokenId>,
+    /// Zero for one that never ends.
+    pub ttl: Ttl,
+    pub explicit_max_ttl: Ttl,
+    pub period: Ttl,
+    pub uses: Uses,
+    pub path: String,
+    pub entity: Option<Arc<str>>,
+    pub bound_cidrs: Vec<String>,
+    pub role: Option<String>,
+    pub renewable: bool,
+    pub login: Option<Login>,
+    /// The token's own text, for those allowed to choose it.
+    pub text: Option<Secret<String>>,
+}
+
+/// A token that has just been made: the only moment at which the server has its text.
+pub struct Issued {
+    pub text: Secret<String>,
+    pub token: Arc<Token>,
+}
+
+impl Tokens {
+    pub fn new(state: View, leases: Arc<Leases>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self {
+            roles: Roles(state.clone()),
+            state,
+            leases,
+            clock,
+            random,
+            keys: ArcSwapOption::empty(),
+            cache: Cache::new(CACHED),
+            changes: [const { AtomicU64::new(0) }; SHARDS],
+        }
+    }
+
+    /// Takes the keys that only an unsealed barrier has.
+    ///
+    /// # Errors
+    /// `Sealed` if it is not unsealed.
+    pub fn unseal(&self, barrier: &Barrier) -> Result<()> {
+        let hash = HmacKey::new(barrier.derive_key("token id")?.expose());
+        let batch = BatchKey::new(barrier.derive_key("batch token")?);
+        self.keys.store(Some(Arc::new(Keys { hash, batch })));
+        Ok(())
+    }
+
+    /// Forgets the keys and everything read with them.
+    pub fn seal(&self) {
+        self.keys.store(None);
+        self.cache.clear();
+    }
+
+    /// The token with this text, if it is known, alive and not being revoked.
+    pub async fn authenticate(&self, text: &str) -> Result<Option<Arc<Token>>> {
+        let digest = self.digest(text)?;
+        let token = match self.cache.get(&digest) {
+            Some(token) => Some(token),
+            None => self.read_through(digest, text).await?,
+        };
+        Ok(token.filter(|token| !token.has_expired(self.clock.now()) && !token.revoking))
+    }
+
+    async fn read_through(&self, digest: Digest, text: &str) -> Result<Option<Arc<Token>>> {
+        let changes = self.changes(&digest);
+        let before = changes.load(Ordering::SeqCst);
+        let id = id_of(&digest);
+        let found = match self.by_id(&id).await? {
+            Some(token) => token,
+            None => return self.batch_token(id, text).await,
+        };
+        self.cache.insert(digest, found.clone());
+        if changes.load(Ordering::SeqCst) != before {
+            self.cache.remove(&digest);
+        }
+        Ok(Some(found))
+    }
+
+    /// A batch token is its own record; it lives only as long as its parent.
+    async fn batch_token(&self, id: TokenId, text: &str) -> Result<Option<Arc<Token>>> {
+        let Some(payload) = TokenText::batch_payload(text) else { return Ok(None) };
+        let keys = self.keys()?;
+        let Some(token) = keys.batch.open(payload) else { return Ok(None) };
+        if let Some(parent) = &token.parent {
+            let alive = self.by_id(parent).await?;
+            if alive.is_none_or(|p| p.revoking || p.has_expired(self.clock.now())) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Arc::new(Token { id, ..token })))
+    }
+
+    pub async fn by_id(&self, id: &TokenId) -> Result<Option<Arc<Token>>> {
+        Ok(self.state.get::<Token>(&token_key(id)).await?.map(Arc::new))
+    }
+
+    /// The living token with this accessor, within one namespace (CVE-2026-40264).
+    pub async fn by_accessor(&self, namespace: &str, accessor: &str) -> Result<Option<Arc<Token>>> {
+        match self.state.get::<AccessorRecord>(&accessor_key(namespace, accessor)).await? {
+            Some(record) => {
+                let found = self.by_id(&record.token).await?;
+                Ok(found.filter(|token| !token.revoking && !token.has_expired(self.clock.now())))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The id under which a token with this text would be stored.
+    pub fn id(&self, text: &str) -> Result<TokenId> {
+        Ok(id_of(&self.digest(text)?))
+    }
+
+    /// Makes a token: its record, its lease and all indexes in one batch.
+    ///
+    /// # Errors
+    /// `Denied` if the parent is gone or being revoked; `Invalid` if the chosen text is taken.
+    pub async fn create(&self, new: NewToken) -> Result<Issued> {
+        let now = self.clock.now();
+        let keys = self.keys()?;
+        let token = Token {
+            id: TokenId("".into()),
+            kind: new.kind,
+            accessor: "".into(),
+            namespace: new.namespace,
+            policies: new.policies,
+            display_name: new.display_name.into(),
+            metadata: new.metadata,
+            parent: new.parent,
+            created: now,
+            expires: (!new.ttl.is_zero()).then(|| now.plus(new.ttl)),
+            renewed: None,
+            ttl: new.ttl,
+            explicit_max_ttl: new.explicit_max_ttl,
+            period: new.period,
+            uses: new.uses,
+            path: new.path.into(),
+            entity: new.entity,
+            bound_cidrs: new.bound_cidrs,
+            role: new.role,
+            renewable: new.renewable,
+            login: new.login,
+            revoking: false,
+        };
+        if token.kind == Kind::Batch {
+            let payload = keys.batch.seal(&*self.random, &token)?;
+            let text = TokenText::with_checksum(crate::text::BATCH, &payload).into_secret();
+            let id = self.id(text.expose())?;
+            return Ok(Issued { text, token: Arc::new(Token { id, ..token }) });
+        }
+        let text = new.text.unwrap_or_else(|| TokenText::service(&*self.random).into_secret());
+        let id = self.id(text.expose())?;
+        let accessor = random_base62(&*self.random, ACCESSOR_LENGTH).into();
+        let token = Token { id, accessor, ..token };
+        self.store(&token).await?;
+        Ok(Issued { text, token: Arc::new(token) })
+    }
+
+    async fn store(&self, token: &Token) -> Result<()> {
+        let now = self.clock.now();
+        self.state
+            .transact(move |tx| async move {
+                if let Some(parent) = &token.parent {
+                    let parent = tx.get::<Token>(&token_key(parent)).await?;
+                    parent.filter(|p| !p.revoking && !p.has_expired(now)).ok_or_else(Error::denied)?;
+                }
+                if tx.get::<Token>(&token_key(&token.id)).await?.is_some() {
+                    return Err(Error::invalid("cannot create a token with a duplicate ID"));
+                }
+                self.put(&tx, token)?;
+                let record = AccessorRecord { token: token.id.clone() };
+                tx.put(&accessor_key(&token.namespace, &token.accessor), &record)?;
+                if let Some(parent) = &token.parent {
+                    tx.put(&child_key(parent, &token.id), &Mark())?;
+                }
+                self.leases.insert(&tx, &lease_of(token))
+            })
+            .await
+    }
+
+    fn put(&self, tx: &Tx, token: &Token) -> Result<()> {
+        tx.put(&token_key(&token.id), token)
+    }
+
+    /// Takes one use off a token that has a limited number, and returns what it is now. After the
+    /// last one the token counts as being revoked, and becomes due for it.
+    ///
+    /// # Errors
+    /// `Denied` if no use is left.
+    pub async fn take_use(&self, token: &Token) -> Result<Arc<Token>> {
+        self.change(&token.id, |tx, mut token| {
+            let Uses::Left(left) = token.uses else { return Ok(token) };
+            let left = left.checked_sub(1).ok_or_else(Error::denied)?;
+            token.uses = Uses::Left(left);
+            if left == 0 {
+                self.mark_revoking(tx, &mut token)?;
+            }
+            Ok(token)
+        })
+        .await
+    }
+
+    /// Lets a token live until `expires`.
+    ///
+    /// # Errors
+    /// `Denied` if it is gone.
+    pub async fn renew(&self, id: &TokenId, expires: Timestamp) -> Result<Arc<Token>> {
+        let now = self.clock.now();
+        self.change(id, |tx, token| {
+            let old = lease_of(&token);
+            let token = Token { expires: Some(expires), renewed: Some(now), ..token };
+            self.leases.replace(tx, &old, &lease_of(&token))?;
+            Ok(token)
+        })
+        .await
+    }
+
+    /// Refuses the token from now on and makes it due, so that its revocation is finished even if
+    /// the server dies on the way. `None` if it is gone already.
+    pub async fn begin_revocation(&self, id: &TokenId) -> Result<Option<Arc<Token>>> {
+        let marked = self.change(id, |tx, mut token| {
+            if !token.revoking {
+                self.mark_revoking(tx, &mut token)?;
+            }
+            Ok(token)
+        });
+        match marked.await {
+            Ok(token) => Ok(Some(token)),
+            Err(error) if error.is(base_types::ErrorKind::Denied) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn mark_revoking(&self, tx: &Tx, token: &mut Token) -> Result<()> {
+        let old = lease_of(token);
+        token.revoking = true;
+        token.expires = Some(token.expires.map_or(self.clock.now(), |at| at.min(self.clock.now())));
+        self.leases.replace(tx, &old, &lease_of(token))
+    }
+
+    /// The children of a token, a page of them.
+    pub async fn children(&self, id: &TokenId, limit: usize) -> Result<Vec<TokenId>> {
+        let folder = format!("token/parent/{id}/");
+        let keys = self.state.keys(&folder, "", limit).await?;
+        Ok(keys.iter().filter_map(|key| key.strip_prefix(&folder)).map(|id| TokenId(id.into())).collect())
+    }
+
+    /// Cuts a child off its parent: it lives on as an orphan.
+    pub async fn orphan(&self, parent: &TokenId, child: &TokenId) -> Result<()> {
+        let link = child_key(parent, child);
+        let link = link.as_str();
+        self.state
+            .transact(move |tx| async move {
+                if let Some(token) = tx.get::<Token>(&token_key(child)).await? {
+                    self.put(&tx, &Token { parent: None, ..token })?;
+                }
+                tx.delete(link);
+                Ok(())
+            })
+            .await?;
+        self.forget(child);
+        Ok(())
+    }
+
+    /// Removes a token and everything that points at it. What depended on it must be gone.
+    pub async fn erase(&self, id: &TokenId, parent_link: Option<&TokenId>) -> Result<()> {
+        self.state
+            .transact(move |tx| async move {
+                if let Some(token) = tx.get::<Token>(&token_key(id)).await? {
+                    tx.delete(&token_key(id));
+                    tx.delete(&accessor_key(&token.namespace, &token.accessor));
+                    if let Some(parent) = &token.parent {
+                        tx.delete(&child_key(parent, id));
+                    }
+                    let lease = lease_of(&token);
+                    let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
+                    self.leases.remove(&tx, &stored.unwrap_or(lease));
+                }
+                if let Some(parent) = parent_link {
+                    tx.delete(&child_key(parent, id));
+                }
+                Ok(())
+            })
+            .await?;
+        self.forget(id);
+        Ok(())
+    }
+
+    /// The accessors of a namespace, in order, a page of them.
+    pub async fn accessors(&self, namespace: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+        self.state.list(&accessor_key(namespace, ""), after, limit).await
+    }
+
+    pub async fn role(&self, namespace: &str, name: &Name) -> Result<Option<TokenRole>> {
+        self.roles.read(namespace, name).await
+    }
+
+    pub async fn write_role(&self, namespace: &str, name: &Name, role: &TokenRole) -> Result<()> {
+        self.roles.write(namespace, name, role).await
+    }
+
+    pub async fn delete_role(&self, namespace: &str, name: &Name) -> Result<()> {
+        self.roles.delete(namespace, name).await
+    }
+
+    pub async fn roles(&self, namespace: &str) -> Result<Vec<String>> {
+        self.roles.list(namespace).await
+    }
+
+    async fn change(
+        &self,
+        id: &TokenId,
+        change: impl Fn(&Tx, Token) -> Result<Token> + Send + Sync,
+    ) -> Result<Arc<Token>> {
+        let (key, change) = (token_key(id), &change);
+        let key = key.as_str();
+        let token = self
+            .state
+            .transact(move |tx| async move {
+                let token = tx.get::<Token>(key).await?.ok_or_else(Error::denied)?;
+                let token = change(&tx, token)?;
+                self.put(&tx, &token)?;
+                Ok(token)
+            })
+            .await?;
+        self.forget(id);
+        Ok(Arc::new(token))
+    }
+
+    /// Called after a change is stored and before it is acknowledged.
+    fn forget(&self, id: &TokenId) {
+        let digest = base_crypto::unhex(id.as_str()).and_then(|bytes| Digest::try_from(bytes).ok());
+        if let Some(digest) = digest {
+            self.changes(&digest).fetch_add(1, Ordering::SeqCst);
+            self.cache.remove(&digest);
+        }
+    }
+
+    fn changes(&self, digest: &Digest) -> &AtomicU64 {
+        &self.changes[usize::from(digest[0])]
+    }
+
+    fn digest(&self, text: &str) -> Result<Digest> {
+        let keys = self.keys.load();
+        let mac = keys.as_ref().ok_or_else(Error::sealed)?.hash.sign(text.as_bytes());
+        Ok(std::array::from_fn(|at| mac[at]))
+    }
+
+    fn keys(&self) -> Result<Arc<Keys>> {
+        self.keys.load_full().ok_or_else(Error::sealed)
+    }
+}
+
+fn id_of(digest: &Digest) -> TokenId {
+    TokenId(hex(digest).into())
+}
+
+fn lease_of(token: &Token) -> Lease {
+    Lease {
+        namespace: token.namespace.to_string(),
+        id: token.lease_id(),
+        issued: token.created,
+        expires: token.expires,
+        renewed: token.renewed,
+        renewable: token.renewable,
+        subject: Subject::Token { token: token.id.clone() },
+        failures: 0,
+        cause: None,
+    }
+}
+
+fn token_key(id: &TokenId) -> String {
+    format!("token/id/{id}")
+}
+
+fn accessor_key(namespace: &str, accessor: &str) -> String {
+    format!("token/accessor/{namespace}/{accessor}")
+}
+
+fn child_key(parent: &TokenId, child: &TokenId) -> String {
+    format!("token/parent/{parent}/{child}")
+}

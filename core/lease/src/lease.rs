@@ -1,0 +1,142 @@
+use base_types::{Result, Timestamp, TokenId, Ttl};
+use core_barrier::Record;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A promise that something ends.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Lease {
+    /// The id of the namespace it belongs to; lease ids are looked up within one namespace only.
+    pub namespace: String,
+    /// The path that made it and a random last segment.
+    pub id: String,
+    pub issued: Timestamp,
+    /// `None` never ends by itself (a root token).
+    pub expires: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renewable: bool,
+    pub subject: Subject,
+    /// How often revoking it has failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+    /// Why the latest attempt to revoke it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What ends with a lease.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A credential that an engine made and knows how to take back.
+    Secret {
+        /// The mount's id; it stays when the mount is moved.
+        mount: String,
+        /// The engine's own name for this kind of lease.
+        kind: String,
+        internal: Box<RawValue>,
+        /// Counted from `issued`; zero means the mount's maximum.
+        max_ttl: Ttl,
+        /// The token it was made with, and dies with.
+        token: TokenId,
+    },
+    Token {
+        token: TokenId,
+    },
+}
+
+impl Lease {
+    pub(crate) fn key(&self) -> String {
+        record_key(&self.namespace, &self.id)
+    }
+
+    pub(crate) fn due_key(&self) -> Option<String> {
+        self.expires.map(|at| format!("lease/due/{}/{}/{}", sortable(at), self.namespace, self.id))
+    }
+
+    pub(crate) fn token_key(&self) -> Option<String> {
+        match &self.subject {
+            Subject::Secret { token, .. } => {
+                Some(format!("lease/token/{token}/{}/{}", self.namespace, self.id))
+            }
+            Subject::Token { .. } => None,
+        }
+    }
+
+    pub(crate) fn stuck_key(&self) -> String {
+        format!("lease/stuck/{}/{}", self.namespace, self.id)
+    }
+}
+
+pub(crate) fn record_key(namespace: &str, id: &str) -> String {
+    format!("lease/id/{namespace}/{id}")
+}
+
+/// Sixteen hexadecimal digits that sort as the times do. A lease with a time before 1970 is
+/// simply due.
+pub(crate) fn sortable(at: Timestamp) -> String {
+    format!("{:016x}", at.0.max(0))
+}
+
+impl Record for Lease {
+    const KIND: &'static str = "lease";
+}
+
+/// The value of an index entry: that it is there says it all.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Mark();
+
+impl Record for Mark {
+    const KIND: &'static str = "mark";
+}
+
+pub(crate) fn split_namespace(rest: &str) -> Result<(&str, &str)> {
+    rest.split_once('/').ok_or_else(|| base_types::Error::internal(format!("lease index entry {rest:?}")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_form_does_not_change() {
+        let lease = Lease {
+            namespace: "root".into(),
+            id: "database/creds/app/x1".into(),
+            issued: Timestamp::from_seconds(10),
+            expires: Some(Timestamp::from_seconds(70)),
+            renewed: None,
+            renewable: true,
+            subject: Subject::Secret {
+                mount: "m1".into(),
+                kind: "creds".into(),
+                internal: RawValue::from_string(r#"{"user":"v-app"}"#.into()).unwrap(),
+                max_ttl: Ttl::from_seconds(600),
+                token: TokenId("t1".into()),
+            },
+            failures: 0,
+            cause: None,
+        };
+        let golden = r#"{"namespace":"root","id":"database/creds/app/x1","issued":"1970-01-01T00:00:10Z","expires":"1970-01-01T00:01:10Z","renewable":true,"subject":{"secret":{"mount":"m1","kind":"creds","internal":{"user":"v-app"},"max_ttl":600,"token":"t1"}}}"#;
+        assert_eq!(serde_json::to_string(&lease).unwrap(), golden);
+        let read: Lease = serde_json::from_str(golden).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), golden);
+    }
+
+    #[test]
+    fn times_sort_as_text() {
+        let mut times = [5, 70, 1_000, 4_102_444_800].map(Timestamp::from_seconds);
+        times.reverse();
+        let mut texts = times.map(sortable);
+        texts.sort();
+        times.reverse();
+        assert_eq!(texts, times.map(sortable));
+    }
+}

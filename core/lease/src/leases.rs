@@ -1,0 +1,198 @@
+use std::sync::Arc;
+
+use base_types::{Clock, Result, Timestamp, TokenId, Ttl};
+use core_barrier::{Tx, View};
+use tokio::sync::Notify;
+
+use crate::lease::{Mark, record_key, sortable, split_namespace};
+use crate::{Lease, Subject};
+
+/// After so many failed attempts a lease is left to a person: it stays listed with its cause and
+/// is tried again only on request.
+const FAILURES_MAX: u32 = 6;
+/// The wait after the first failure; it doubles with each further one.
+const RETRY_FIRST: Ttl = Ttl::from_seconds(10);
+
+/// How many keys are read at a time to count leases.
+const COUNT_PAGE: usize = 1000;
+
+/// All leases of the server. Every change is made inside the caller's transaction, so that a lease
+/// and what it is about are stored together or not at all.
+pub struct Leases {
+    /// The whole barrier: transactions span leases and their subjects.
+    state: View,
+    clock: Arc<dyn Clock>,
+    /// Rung when something becomes due earlier than anybody may be waiting for.
+    sooner: Notify,
+}
+
+/// What is due now, and when to look again.
+pub struct Due {
+    pub leases: Vec<Lease>,
+    /// The time of the first lease that is not due yet, if nothing more is due.
+    pub next: Option<Timestamp>,
+}
+
+impl Leases {
+    pub fn new(state: View, clock: Arc<dyn Clock>) -> Self {
+        Self { state, clock, sooner: Notify::new() }
+    }
+
+    pub fn insert(&self, tx: &Tx, lease: &Lease) -> Result<()> {
+        tx.put(&lease.key(), lease)?;
+        if let Some(key) = lease.due_key() {
+            tx.put(&key, &Mark())?;
+        }
+        if let Some(key) = lease.token_key() {
+            tx.put(&key, &Mark())?;
+        }
+        self.sooner.notify_one();
+        Ok(())
+    }
+
+    pub fn remove(&self, tx: &Tx, lease: &Lease) {
+        tx.delete(&lease.key());
+        if let Some(key) = lease.due_key() {
+            tx.delete(&key);
+        }
+        if let Some(key) = lease.token_key() {
+            tx.delete(&key);
+        }
+        if lease.failures >= FAILURES_MAX {
+            tx.delete(&lease.stuck_key());
+        }
+    }
+
+    /// Replaces a stored lease by one with other times.
+    pub fn replace(&self, tx: &Tx, old: &Lease, new: &Lease) -> Result<()> {
+        self.remove(tx, old);
+        self.insert(tx, new)
+    }
+
+    pub async fn read(&self, namespace: &str, id: &str) -> Result<Option<Lease>> {
+        self.state.get(&record_key(namespace, id)).await
+    }
+
+    pub async fn read_in(&self, tx: &Tx, namespace: &str, id: &str) -> Result<Option<Lease>> {
+        tx.get(&record_key(namespace, id)).await
+    }
+
+    /// The direct children of `folder` among the lease ids, for people who browse.
+    pub async fn list(&self, namespace: &str, folder: &str) -> Result<Vec<String>> {
+        self.state.list(&record_key(namespace, folder), "", 0).await
+    }
+
+    /// The ids that start with `prefix` and sort after `after`, a page of them.
+    pub async fn page(&self, namespace: &str, prefix: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+        let root = record_key(namespace, "");
+        let after = if after.is_empty() { String::new() } else { format!("{root}{after}") };
+        let keys = self.state.keys(&format!("{root}{prefix}"), &after, limit).await?;
+        Ok(keys.into_iter().filter_map(|key| key.strip_prefix(&root).map(str::to_owned)).collect())
+    }
+
+    /// The leases that die with `token`, a page of them.
+    pub async fn of_token(&self, token: &TokenId, limit: usize) -> Result<Vec<Lease>> {
+        let root = format!("lease/token/{token}/");
+        let mut leases = Vec::new();
+        for key in self.state.keys(&root, "", limit).await? {
+            let (namespace, id) = split_namespace(key.strip_prefix(&root).unwrap_or_default())?;
+            match self.read(namespace, id).await? {
+                Some(lease) => leases.push(lease),
+                None => self.state.delete(&key).await?,
+            }
+        }
+        Ok(leases)
+    }
+
+    /// At most `limit` leases whose time has come, earliest first.
+    pub async fn due(&self, limit: usize) -> Result<Due> {
+        let now = sortable(self.clock.now());
+        let mut due = Due { leases: Vec::new(), next: None };
+        for key in self.state.keys("lease/due/", "", limit).await? {
+            let rest = key.strip_prefix("lease/due/").unwrap_or_default();
+            let (time, rest) = split_namespace(rest)?;
+            if time > now.as_str() {
+                due.next = i64::from_str_radix(time, 16).ok().map(Timestamp);
+                break;
+            }
+            let (namespace, id) = split_namespace(rest)?;
+            match self.read(namespace, id).await? {
+                Some(lease) if lease.due_key().as_deref() == Some(&key) => due.leases.push(lease),
+                // Left behind by nothing we know; an entry without its lease is no lease.
+                _ => self.state.delete(&key).await?,
+            }
+        }
+        Ok(due)
+    }
+
+    /// Waits until a lease may have become due sooner than the last call of [`Leases::due`] said.
+    pub async fn sooner(&self) {
+        self.sooner.notified().await;
+    }
+
+    /// Makes a lease due now and takes it off its token, which is going.
+    pub fn release(&self, tx: &Tx, lease: &Lease) -> Result<()> {
+        let now = Lease { expires: Some(self.clock.now()), failures: 0, ..lease.clone() };
+        self.replace(tx, lease, &now)?;
+        if let Some(key) = now.token_key() {
+            tx.delete(&key);
+        }
+        Ok(())
+    }
+
+    /// Notes that revoking failed: tries again later, and in the end leaves it to a person.
+    pub async fn postpone(&self, lease: &Lease, cause: &str) -> Result<()> {
+        let failures = lease.failures + 1;
+        let wait = Ttl::from_seconds(RETRY_FIRST.seconds() << lease.failures.min(10));
+        let stuck = failures >= FAILURES_MAX;
+        let later = Lease {
+            failures,
+            cause: Some(cause.to_owned()),
+            expires: if stuck { None } else { Some(self.clock.now().plus(wait)) },
+            ..lease.clone()
+        };
+        let (old, new) = (lease, &later);
+        self.state
+            .transact(move |tx| async move {
+                if self.read_in(&tx, &old.namespace, &old.id).await?.is_none() {
+                    return Ok(());
+                }
+                self.replace(&tx, old, new)?;
+                if stuck {
+                    tx.put(&new.stuck_key(), &Mark())?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// The leases that were given up on, a page of them.
+    pub async fn stuck(&self, namespace: &str, after: &str, limit: usize) -> Result<Vec<Lease>> {
+        let root = format!("lease/stuck/{namespace}/");
+        let after = if after.is_empty() { String::new() } else { format!("{root}{after}") };
+        let mut leases = Vec::new();
+        for key in self.state.keys(&root, &after, limit).await? {
+            let id = key.strip_prefix(&root).unwrap_or_default();
+            leases.extend(self.read(namespace, id).await?);
+        }
+        Ok(leases)
+    }
+
+    /// How many leases start with `prefix`; reads keys only, page by page.
+    pub async fn count(&self, namespace: &str, prefix: &str) -> Result<u64> {
+        let (mut total, mut after) = (0, String::new());
+        loop {
+            let page = self.page(namespace, prefix, &after, COUNT_PAGE).await?;
+            total += page.len() as u64;
+            match page.last() {
+                Some(last) if page.len() == COUNT_PAGE => after.clone_from(last),
+                _ => return Ok(total),
+            }
+        }
+    }
+
+    /// Whether the lease is about a token rather than a secret.
+    pub fn is_token(lease: &Lease) -> bool {
+        matches!(lease.subject, Subject::Token { .. })
+    }
+}
