@@ -1,9 +1,27 @@
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{
+    Algorithm, SHA3_256, SHA3_384, SHA3_512, SHA224, SHA256, SHA384, SHA512, digest,
+};
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = digest(&SHA256, bytes);
     digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+/// The digest of `bytes` by an algorithm of FIPS 180-4 or FIPS 202 as Vault names it, such as
+/// `sha2-512`; `None` for any other name.
+pub fn digest_by_name(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+    let algorithm: &Algorithm = match name {
+        "sha2-224" => &SHA224,
+        "sha2-256" => &SHA256,
+        "sha2-384" => &SHA384,
+        "sha2-512" => &SHA512,
+        "sha3-256" => &SHA3_256,
+        "sha3-384" => &SHA3_384,
+        "sha3-512" => &SHA3_512,
+        _ => return None,
+    };
+    Some(digest(algorithm, bytes).as_ref().to_vec())
 }
 
 #[cfg(test)]

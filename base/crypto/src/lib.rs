@@ -16,7 +16,7 @@ mod sign;
 
 pub use aead::{AeadKey, NONCE_LENGTH, TAG_LENGTH};
 pub use compare::constant_time_eq;
-pub use digest::sha256;
+pub use digest::{digest_by_name, sha256};
 pub use hex::{hex, unhex};
 pub use hmac::HmacKey;
 pub use kdf::hkdf_sha256;

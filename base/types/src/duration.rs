@@ -193,6 +193,7 @@ impl schemars::JsonSchema for Ttl {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -40,6 +40,7 @@ impl fmt::Display for Name {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -121,6 +121,7 @@ impl fmt::Display for Namespace {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

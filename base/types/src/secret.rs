@@ -61,6 +61,7 @@ impl<T: Zeroize + schemars::JsonSchema> schemars::JsonSchema for Secret<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -47,7 +47,18 @@ impl Pattern {
         pairs
             .map(|(a, b)| rank(a).cmp(&rank(b)))
             .find(|order| order.is_ne())
-            .unwrap_or_else(|| other.segments.len().cmp(&self.segments.len()))
+            .unwrap_or_else(|| {
+                let (mine, theirs) = (self.segments.len(), other.segments.len());
+                // A path that ends is more specific than one that goes on with any rest.
+                let goes_on = |longer: &Self, at: usize| {
+                    matches!(longer.segments.get(at), Some(Segment::Rest(_)))
+                };
+                if goes_on(self, theirs) || goes_on(other, mine) {
+                    mine.cmp(&theirs)
+                } else {
+                    theirs.cmp(&mine)
+                }
+            })
     }
 
     pub(crate) fn matches(&self, path: &str) -> Option<Params> {
@@ -102,6 +113,14 @@ mod tests {
         check("mounts/{path..}/tune", "mounts/a/b/tune", Some(&[("path", "a/b")]));
         check("mounts/{path..}/tune", "mounts/tune", Some(&[("path", "")]));
         check("mounts/{path..}/tune", "mounts/a", None);
+    }
+
+    #[test]
+    fn an_end_comes_before_any_rest() {
+        let mut patterns =
+            ["a/{p..}", "a", "a/{p..}/tune", "{p..}"].map(|text| (text, Pattern::parse(text)));
+        patterns.sort_by(|a, b| a.1.precedence(&b.1));
+        assert_eq!(patterns.map(|(text, _)| text), ["a", "a/{p..}/tune", "a/{p..}", "{p..}"]);
     }
 
     #[test]

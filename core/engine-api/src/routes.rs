@@ -78,10 +78,12 @@ impl<E: Engine> Routes<E> {
             Box::pin(async move {
                 let parsed = weak::parse::<Q>(&call.params, &call.body)?;
                 let mut response = handler(engine, call, parsed.request).await?;
-                if !parsed.unknown.is_empty() {
+                // As in Vault: an answer without content stays one.
+                let has_content = response.data.is_some() || response.login.is_some() || response.auth.is_some();
+                if has_content && !parsed.unknown.is_empty() {
                     response.warnings.push(ignored(&parsed.unknown));
                 }
-                if !parsed.replaced.is_empty() {
+                if has_content && !parsed.replaced.is_empty() {
                     response.warnings.push(replaced(&parsed.replaced));
                 }
                 Ok(response)

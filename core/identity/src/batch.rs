@@ -1,7 +1,7 @@
 use base_crypto::{AeadKey, Random, hkdf_sha256, random_array};
+use base_types::{Error, Result, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base_types::{Error, Result, Secret};
 
 use crate::Token;
 

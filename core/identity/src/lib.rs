@@ -12,7 +12,6 @@
 //! A token itself is never stored, only a keyed hash of it.
 
 mod batch;
-mod cidr;
 mod entity;
 mod role;
 mod text;
@@ -20,10 +19,9 @@ mod token;
 mod tokens;
 mod ttl;
 
-pub use cidr::{check_cidrs, within_cidrs};
 pub use entity::{Alias, Entities, Entity};
-pub use role::TokenRole;
+pub use role::{DeprecatedNames, RoleTokenType, TokenRole};
 pub use text::TokenText;
 pub use token::{Kind, Login, Token, Uses};
-pub use ttl::{Limits, Times, lifetime};
 pub use tokens::{Issued, NewToken, Tokens};
+pub use ttl::{Lifetime, Limits, Times, lifetime};

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use base_types::{Timestamp, TokenId, Ttl};
+use base_types::{Cidr, Timestamp, TokenId, Ttl};
 use core_barrier::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -41,7 +42,7 @@ pub struct Token {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub bound_cidrs: Vec<String>,
+    pub bound_cidrs: Vec<Cidr>,
     /// The token role it was made by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -95,6 +96,12 @@ impl Token {
 
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it may be used from `address`. An unknown address lies in no network.
+    pub fn admits(&self, address: Option<IpAddr>) -> bool {
+        self.bound_cidrs.is_empty()
+            || address.is_some_and(|ip| self.bound_cidrs.iter().any(|block| block.contains(ip)))
     }
 
     /// The id of its lease: the path that made it and a part of its hash.
@@ -151,7 +158,10 @@ mod tests {
             bound_cidrs: vec![],
             role: None,
             renewable: true,
-            login: Some(Login { mount: "m".into(), internal: RawValue::from_string("{\"r\":1}".into()).unwrap() }),
+            login: Some(Login {
+                mount: "m".into(),
+                internal: RawValue::from_string("{\"r\":1}".into()).unwrap(),
+            }),
             revoking: false,
         };
         let golden = r#"{"id":"t1","kind":"service","accessor":"a1","namespace":"root","policies":["default"],"display_name":"token","parent":"t0","created":"1970-01-01T00:00:10Z","expires":"1970-01-01T00:00:20Z","ttl":10,"uses":{"left":3},"path":"auth/token/create","renewable":true,"login":{"mount":"m","internal":{"r":1}}}"#;

@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use base_crypto::{HmacKey, Random, hex, random_base62};
-use base_types::{Clock, Error, Name, Result, Secret, Timestamp, TokenId, Ttl};
-use core_barrier::{Barrier, Tx, View};
+use base_types::{Cidr, Clock, Error, ErrorKind, Name, Result, Secret, Timestamp, TokenId, Ttl};
+use core_barrier::{Barrier, View};
 use core_lease::{Lease, Leases, Subject};
 use quick_cache::sync::Cache;
 
@@ -23,9 +22,9 @@ pub struct Tokens {
     roles: Roles,
     keys: ArcSwapOption<Keys>,
     cache: Cache<Digest, Arc<Token>>,
-    /// Per shard of the digest, how many changes there have been. A read that overlaps a change
-    /// must not leave what it read in the cache.
-    changes: [AtomicU64; SHARDS],
+    /// Per shard of the digest, how many changes there have been. What was read before a change is
+    /// not cached after it; the lock makes comparing and caching one step.
+    changes: [Mutex<u64>; SHARDS],
 }
 
 /// The first 160 bits of the keyed hash of a token.
@@ -38,6 +37,10 @@ struct Keys {
 
 const CACHED: usize = 16_384;
 const SHARDS: usize = 256;
+/// The longest that a request is given to finish after it took the last use of its token.
+const LAST_USE: Ttl = Ttl::from_seconds(60);
+/// How many entries a tidy looks at a time.
+const PAGE: usize = 256;
 /// Base-62 digits of an accessor.
 const ACCESSOR_LENGTH: usize = 24;
 
@@ -59,7 +62,7 @@ pub struct NewToken {
     pub uses: Uses,
     pub path: String,
     pub entity: Option<Arc<str>>,
-    pub bound_cidrs: Vec<String>,
+    pub bound_cidrs: Vec<Cidr>,
     pub role: Option<String>,
     pub renewable: bool,
     pub login: Option<Login>,
@@ -74,7 +77,12 @@ pub struct Issued {
 }
 
 impl Tokens {
-    pub fn new(state: View, leases: Arc<Leases>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    pub fn new(
+        state: View,
+        leases: Arc<Leases>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
         Self {
             roles: Roles(state.clone()),
             state,
@@ -83,7 +91,7 @@ impl Tokens {
             random,
             keys: ArcSwapOption::empty(),
             cache: Cache::new(CACHED),
-            changes: [const { AtomicU64::new(0) }; SHARDS],
+            changes: [const { Mutex::new(0) }; SHARDS],
         }
     }
 
@@ -115,17 +123,16 @@ impl Tokens {
     }
 
     async fn read_through(&self, digest: Digest, text: &str) -> Result<Option<Arc<Token>>> {
-        let changes = self.changes(&digest);
-        let before = changes.load(Ordering::SeqCst);
+        let before = *self.changes(&digest);
         let id = id_of(&digest);
-        let found = match self.by_id(&id).await? {
-            Some(token) => token,
-            None => return self.batch_token(id, text).await,
+        let Some(found) = self.by_id(&id).await? else {
+            return self.batch_token(id, text).await;
         };
-        self.cache.insert(digest, found.clone());
-        if changes.load(Ordering::SeqCst) != before {
-            self.cache.remove(&digest);
+        let changes = self.changes(&digest);
+        if *changes == before {
+            self.cache.insert(digest, found.clone());
         }
+        drop(changes);
         Ok(Some(found))
     }
 
@@ -214,12 +221,14 @@ impl Tokens {
             .transact(move |tx| async move {
                 if let Some(parent) = &token.parent {
                     let parent = tx.get::<Token>(&token_key(parent)).await?;
-                    parent.filter(|p| !p.revoking && !p.has_expired(now)).ok_or_else(Error::denied)?;
+                    parent
+                        .filter(|p| !p.revoking && !p.has_expired(now))
+                        .ok_or_else(Error::denied)?;
                 }
                 if tx.get::<Token>(&token_key(&token.id)).await?.is_some() {
                     return Err(Error::invalid("cannot create a token with a duplicate ID"));
                 }
-                self.put(&tx, token)?;
+                tx.put(&token_key(&token.id), token)?;
                 let record = AccessorRecord { token: token.id.clone() };
                 tx.put(&accessor_key(&token.namespace, &token.accessor), &record)?;
                 if let Some(parent) = &token.parent {
@@ -230,24 +239,19 @@ impl Tokens {
             .await
     }
 
-    fn put(&self, tx: &Tx, token: &Token) -> Result<()> {
-        tx.put(&token_key(&token.id), token)
-    }
-
     /// Takes one use off a token that has a limited number, and returns what it is now. After the
-    /// last one the token counts as being revoked, and becomes due for it.
+    /// last one it is refused, and due soon: not at once, since the request that took the last use
+    /// is still at work.
     ///
     /// # Errors
     /// `Denied` if no use is left.
-    pub async fn take_use(&self, token: &Token) -> Result<Arc<Token>> {
-        self.change(&token.id, |tx, mut token| {
+    pub async fn take_use(&self, id: &TokenId) -> Result<Arc<Token>> {
+        let now = self.clock.now();
+        self.change(id, |token| {
             let Uses::Left(left) = token.uses else { return Ok(token) };
-            let left = left.checked_sub(1).ok_or_else(Error::denied)?;
-            token.uses = Uses::Left(left);
-            if left == 0 {
-                self.mark_revoking(tx, &mut token)?;
-            }
-            Ok(token)
+            let left = left.checked_sub(1).filter(|_| !token.revoking).ok_or_else(Error::denied)?;
+            let token = Token { uses: Uses::Left(left), ..token };
+            Ok(if left == 0 { revoking(token, now.plus(LAST_USE)) } else { token })
         })
         .await
     }
@@ -255,14 +259,14 @@ impl Tokens {
     /// Lets a token live until `expires`.
     ///
     /// # Errors
-    /// `Denied` if it is gone.
+    /// `Denied` if it is gone, has expired, or is being revoked.
     pub async fn renew(&self, id: &TokenId, expires: Timestamp) -> Result<Arc<Token>> {
         let now = self.clock.now();
-        self.change(id, |tx, token| {
-            let old = lease_of(&token);
-            let token = Token { expires: Some(expires), renewed: Some(now), ..token };
-            self.leases.replace(tx, &old, &lease_of(&token))?;
-            Ok(token)
+        self.change(id, |token| {
+            if token.revoking || token.has_expired(now) {
+                return Err(Error::denied());
+            }
+            Ok(Token { expires: Some(expires), renewed: Some(now), ..token })
         })
         .await
     }
@@ -270,31 +274,29 @@ impl Tokens {
     /// Refuses the token from now on and makes it due, so that its revocation is finished even if
     /// the server dies on the way. `None` if it is gone already.
     pub async fn begin_revocation(&self, id: &TokenId) -> Result<Option<Arc<Token>>> {
-        let marked = self.change(id, |tx, mut token| {
-            if !token.revoking {
-                self.mark_revoking(tx, &mut token)?;
-            }
-            Ok(token)
-        });
-        match marked.await {
+        let now = self.clock.now();
+        match self.change(id, |token| Ok(revoking(token, now))).await {
             Ok(token) => Ok(Some(token)),
-            Err(error) if error.is(base_types::ErrorKind::Denied) => Ok(None),
+            Err(error) if error.is(ErrorKind::Denied) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn mark_revoking(&self, tx: &Tx, token: &mut Token) -> Result<()> {
-        let old = lease_of(token);
-        token.revoking = true;
-        token.expires = Some(token.expires.map_or(self.clock.now(), |at| at.min(self.clock.now())));
-        self.leases.replace(tx, &old, &lease_of(token))
-    }
-
-    /// The children of a token, a page of them.
-    pub async fn children(&self, id: &TokenId, limit: usize) -> Result<Vec<TokenId>> {
+    /// The children of a token that sort after `after`, a page of them.
+    pub async fn children(
+        &self,
+        id: &TokenId,
+        after: Option<&TokenId>,
+        limit: usize,
+    ) -> Result<Vec<TokenId>> {
         let folder = format!("token/parent/{id}/");
-        let keys = self.state.keys(&folder, "", limit).await?;
-        Ok(keys.iter().filter_map(|key| key.strip_prefix(&folder)).map(|id| TokenId(id.into())).collect())
+        let after = after.map(|child| child_key(id, child)).unwrap_or_default();
+        let keys = self.state.keys(&folder, &after, limit).await?;
+        Ok(keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(&folder))
+            .map(|id| TokenId(id.into()))
+            .collect())
     }
 
     /// Cuts a child off its parent: it lives on as an orphan.
@@ -304,7 +306,7 @@ impl Tokens {
         self.state
             .transact(move |tx| async move {
                 if let Some(token) = tx.get::<Token>(&token_key(child)).await? {
-                    self.put(&tx, &Token { parent: None, ..token })?;
+                    tx.put(&token_key(child), &Token { parent: None, ..token })?;
                 }
                 tx.delete(link);
                 Ok(())
@@ -314,33 +316,58 @@ impl Tokens {
         Ok(())
     }
 
-    /// Removes a token and everything that points at it. What depended on it must be gone.
-    pub async fn erase(&self, id: &TokenId, parent_link: Option<&TokenId>) -> Result<()> {
-        self.state
+    /// Removes a token and everything that points at it, and says whether it was still there. What
+    /// depended on it must be gone.
+    pub async fn erase(&self, id: &TokenId, parent_link: Option<&TokenId>) -> Result<bool> {
+        let existed = self
+            .state
             .transact(move |tx| async move {
-                if let Some(token) = tx.get::<Token>(&token_key(id)).await? {
-                    tx.delete(&token_key(id));
-                    tx.delete(&accessor_key(&token.namespace, &token.accessor));
-                    if let Some(parent) = &token.parent {
-                        tx.delete(&child_key(parent, id));
-                    }
-                    let lease = lease_of(&token);
-                    let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
-                    self.leases.remove(&tx, &stored.unwrap_or(lease));
-                }
                 if let Some(parent) = parent_link {
                     tx.delete(&child_key(parent, id));
                 }
-                Ok(())
+                let Some(token) = tx.get::<Token>(&token_key(id)).await? else { return Ok(false) };
+                tx.delete(&token_key(id));
+                tx.delete(&accessor_key(&token.namespace, &token.accessor));
+                if let Some(parent) = &token.parent {
+                    tx.delete(&child_key(parent, id));
+                }
+                let lease = lease_of(&token);
+                let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
+                self.leases.remove(&tx, &stored.unwrap_or(lease));
+                Ok(true)
             })
             .await?;
         self.forget(id);
-        Ok(())
+        Ok(existed)
     }
 
     /// The accessors of a namespace, in order, a page of them.
-    pub async fn accessors(&self, namespace: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+    pub async fn accessors(
+        &self,
+        namespace: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>> {
         self.state.list(&accessor_key(namespace, ""), after, limit).await
+    }
+
+    /// Removes what points at tokens of a namespace that are gone, and says how much that was.
+    /// Everything is made and removed together, so there should be none.
+    pub async fn tidy(&self, namespace: &str) -> Result<u64> {
+        let (folder, mut after, mut removed) = (accessor_key(namespace, ""), String::new(), 0);
+        loop {
+            let page = self.state.list(&folder, &after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(removed) };
+            after.clone_from(last);
+            for accessor in &page {
+                let key = accessor_key(namespace, accessor);
+                let Some(record) = self.state.get::<AccessorRecord>(&key).await? else { continue };
+                if self.by_id(&record.token).await?.is_none() {
+                    self.state.delete(&key).await?;
+                    removed += 1;
+                }
+            }
+        }
     }
 
     pub async fn role(&self, namespace: &str, name: &Name) -> Result<Option<TokenRole>> {
@@ -359,19 +386,25 @@ impl Tokens {
         self.roles.list(namespace).await
     }
 
+    /// Changes a token, and its lease where its end changes.
     async fn change(
         &self,
         id: &TokenId,
-        change: impl Fn(&Tx, Token) -> Result<Token> + Send + Sync,
+        change: impl Fn(Token) -> Result<Token> + Send + Sync,
     ) -> Result<Arc<Token>> {
         let (key, change) = (token_key(id), &change);
         let key = key.as_str();
         let token = self
             .state
             .transact(move |tx| async move {
-                let token = tx.get::<Token>(key).await?.ok_or_else(Error::denied)?;
-                let token = change(&tx, token)?;
-                self.put(&tx, &token)?;
+                let before = tx.get::<Token>(key).await?.ok_or_else(Error::denied)?;
+                let (old, times) = (lease_of(&before), (before.expires, before.renewed));
+                let token = change(before)?;
+                if (token.expires, token.renewed) != times {
+                    let stored = self.leases.read_in(&tx, &old.namespace, &old.id).await?;
+                    self.leases.replace(&tx, &stored.unwrap_or(old), &lease_of(&token))?;
+                }
+                tx.put(key, &token)?;
                 Ok(token)
             })
             .await?;
@@ -383,13 +416,14 @@ impl Tokens {
     fn forget(&self, id: &TokenId) {
         let digest = base_crypto::unhex(id.as_str()).and_then(|bytes| Digest::try_from(bytes).ok());
         if let Some(digest) = digest {
-            self.changes(&digest).fetch_add(1, Ordering::SeqCst);
+            let mut changes = self.changes(&digest);
+            *changes += 1;
             self.cache.remove(&digest);
         }
     }
 
-    fn changes(&self, digest: &Digest) -> &AtomicU64 {
-        &self.changes[usize::from(digest[0])]
+    fn changes(&self, digest: &Digest) -> MutexGuard<'_, u64> {
+        self.changes[usize::from(digest[0])].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn digest(&self, text: &str) -> Result<Digest> {
@@ -401,6 +435,12 @@ impl Tokens {
     fn keys(&self) -> Result<Arc<Keys>> {
         self.keys.load_full().ok_or_else(Error::sealed)
     }
+}
+
+/// A token that is refused, and due at `at` or when it would have ended before.
+fn revoking(token: Token, at: Timestamp) -> Token {
+    let expires = Some(token.expires.map_or(at, |end| end.min(at)));
+    Token { revoking: true, expires, ..token }
 }
 
 fn id_of(digest: &Digest) -> TokenId {

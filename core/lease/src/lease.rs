@@ -60,18 +60,23 @@ impl Lease {
         self.expires.map(|at| format!("lease/due/{}/{}/{}", sortable(at), self.namespace, self.id))
     }
 
+    /// A lease whose revocation has been tried does not wait for its token any more.
     pub(crate) fn token_key(&self) -> Option<String> {
         match &self.subject {
-            Subject::Secret { token, .. } => {
+            Subject::Secret { token, .. } if self.failures == 0 => {
                 Some(format!("lease/token/{token}/{}/{}", self.namespace, self.id))
             }
-            Subject::Token { .. } => None,
+            Subject::Secret { .. } | Subject::Token { .. } => None,
         }
     }
 
     pub(crate) fn stuck_key(&self) -> String {
-        format!("lease/stuck/{}/{}", self.namespace, self.id)
+        stuck_key(&self.namespace, &self.id)
     }
+}
+
+pub(crate) fn stuck_key(namespace: &str, id: &str) -> String {
+    format!("lease/stuck/{namespace}/{id}")
 }
 
 pub(crate) fn record_key(namespace: &str, id: &str) -> String {

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use base_types::{Clock, Result, Timestamp, TokenId, Ttl};
+use base_types::{Clock, ErrorKind, Result, Timestamp, TokenId, Ttl};
 use core_barrier::{Tx, View};
 use tokio::sync::Notify;
 
-use crate::lease::{Mark, record_key, sortable, split_namespace};
+use crate::lease::{Mark, record_key, sortable, split_namespace, stuck_key};
 use crate::{Lease, Subject};
 
 /// After so many failed attempts a lease is left to a person: it stays listed with its cause and
@@ -96,12 +96,25 @@ impl Leases {
         let mut leases = Vec::new();
         for key in self.state.keys(&root, "", limit).await? {
             let (namespace, id) = split_namespace(key.strip_prefix(&root).unwrap_or_default())?;
-            match self.read(namespace, id).await? {
+            match self.indexed(&key, namespace, id).await? {
                 Some(lease) => leases.push(lease),
                 None => self.state.delete(&key).await?,
             }
         }
         Ok(leases)
+    }
+
+    /// The lease that the index entry `key` names. One that cannot be read must not keep the others
+    /// waiting: it is listed as given up on, and its entry is to go.
+    async fn indexed(&self, key: &str, namespace: &str, id: &str) -> Result<Option<Lease>> {
+        match self.read(namespace, id).await {
+            Err(error) if error.is(ErrorKind::Corrupt) => {
+                tracing::error!(entry = %key, error = %error.log(), "a lease cannot be read and will not be revoked");
+                self.state.put(&stuck_key(namespace, id), &Mark()).await?;
+                Ok(None)
+            }
+            found => found,
+        }
     }
 
     /// At most `limit` leases whose time has come, earliest first.
@@ -116,9 +129,9 @@ impl Leases {
                 break;
             }
             let (namespace, id) = split_namespace(rest)?;
-            match self.read(namespace, id).await? {
+            match self.indexed(&key, namespace, id).await? {
                 Some(lease) if lease.due_key().as_deref() == Some(&key) => due.leases.push(lease),
-                // Left behind by nothing we know; an entry without its lease is no lease.
+                // An entry without its lease, or of an earlier time of it, is no lease.
                 _ => self.state.delete(&key).await?,
             }
         }
@@ -142,24 +155,24 @@ impl Leases {
 
     /// Notes that revoking failed: tries again later, and in the end leaves it to a person.
     pub async fn postpone(&self, lease: &Lease, cause: &str) -> Result<()> {
-        let failures = lease.failures + 1;
-        let wait = Ttl::from_seconds(RETRY_FIRST.seconds() << lease.failures.min(10));
-        let stuck = failures >= FAILURES_MAX;
-        let later = Lease {
-            failures,
-            cause: Some(cause.to_owned()),
-            expires: if stuck { None } else { Some(self.clock.now().plus(wait)) },
-            ..lease.clone()
-        };
-        let (old, new) = (lease, &later);
+        let now = self.clock.now();
         self.state
             .transact(move |tx| async move {
-                if self.read_in(&tx, &old.namespace, &old.id).await?.is_none() {
+                let Some(stored) = self.read_in(&tx, &lease.namespace, &lease.id).await? else {
                     return Ok(());
-                }
-                self.replace(&tx, old, new)?;
+                };
+                let wait = Ttl::from_seconds(RETRY_FIRST.seconds() << stored.failures.min(10));
+                let failures = stored.failures + 1;
+                let stuck = failures >= FAILURES_MAX;
+                let later = Lease {
+                    failures,
+                    cause: Some(cause.to_owned()),
+                    expires: (!stuck).then(|| now.plus(wait)),
+                    ..stored.clone()
+                };
+                self.replace(&tx, &stored, &later)?;
                 if stuck {
-                    tx.put(&new.stuck_key(), &Mark())?;
+                    tx.put(&later.stuck_key(), &Mark())?;
                 }
                 Ok(())
             })
@@ -173,7 +186,11 @@ impl Leases {
         let mut leases = Vec::new();
         for key in self.state.keys(&root, &after, limit).await? {
             let id = key.strip_prefix(&root).unwrap_or_default();
-            leases.extend(self.read(namespace, id).await?);
+            // One that cannot be read is in the server's log; it must not hide the others.
+            match self.read(namespace, id).await {
+                Err(error) if error.is(ErrorKind::Corrupt) => {}
+                found => leases.extend(found?),
+            }
         }
         Ok(leases)
     }

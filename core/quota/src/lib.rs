@@ -6,4 +6,4 @@
 mod bucket;
 mod quotas;
 
-pub use quotas::{Limit, Quota, QuotaConfig, Quotas, Slot};
+pub use quotas::{Limit, Quota, QuotaConfig, Quotas, Slot, Target};

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use base_types::{Error, Result, Timestamp, Ttl};
 use serde::{Deserialize, Serialize};
 
-use crate::bucket::Buckets;
+use crate::bucket::{Buckets, Pace};
 
 /// A limit on a path, as it is stored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -77,52 +77,63 @@ impl Drop for Slot {
     }
 }
 
+/// What a quota is looked for. All paths have the namespace in front.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub namespace: &'a str,
+    /// The mount that `path` lies in, or empty.
+    pub mount: &'a str,
+    /// A request's path, or a lease's id.
+    pub path: &'a str,
+}
+
 impl Quotas {
-    /// `mount` is the full path of the mount that `path` lies in, or empty.
-    ///
     /// # Errors
     /// `RateLimited` if the client has had its share.
-    pub fn admit(&self, path: &str, mount: &str, client: Option<IpAddr>, now: Timestamp) -> Result<()> {
+    pub fn admit(&self, target: Target<'_>, client: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let path = target.path;
         let table = self.0.load();
         if table.quotas.is_empty() || table.is_exempt(path) {
             return Ok(());
         }
         let is_rate = |limit: &Limit| matches!(limit, Limit::Requests { .. });
-        let Some(active) = table.most_specific(path, mount, is_rate) else { return Ok(()) };
-        let Limit::Requests { rate, interval, block_interval } = active.quota.limit else {
+        let Some(active) = table.most_specific(target, is_rate) else { return Ok(()) };
+        let Limit::Requests { rate, interval, block_interval: block } = active.quota.limit else {
             return Ok(());
         };
         // Callers without an address (a unix socket) share one bucket.
         let client = client.unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        if active.buckets.take(client, rate, interval, block_interval, now) {
+        if active.buckets.take(client, Pace { rate, interval, block }, now) {
             Ok(())
         } else {
             Err(Error::rate_limited(format!("request path {path:?}: rate limit quota exceeded")))
         }
     }
 
-    /// Takes a place for a lease below `path`.
+    /// Takes a place for a lease.
     ///
     /// # Errors
     /// `RateLimited` if there are too many already.
-    pub fn lease(&self, path: &str, mount: &str) -> Result<Slot> {
+    pub fn lease(&self, target: Target<'_>) -> Result<Slot> {
         let table = self.0.load();
         let is_leases = |limit: &Limit| matches!(limit, Limit::Leases { .. });
-        let Some(active) = table.most_specific(path, mount, is_leases) else { return Ok(Slot(None)) };
+        let Some(active) = table.most_specific(target, is_leases) else { return Ok(Slot(None)) };
         let Limit::Leases { max } = active.quota.limit else { return Ok(Slot(None)) };
         let before = active.leases.fetch_add(1, Ordering::SeqCst);
         let slot = Slot(Some(active));
         if before >= 0 && before as u64 >= max {
-            return Err(Error::rate_limited(format!("request path {path:?}: lease count quota exceeded")));
+            return Err(Error::rate_limited(format!("request path {:?}: lease count quota exceeded", target.path)));
         }
         Ok(slot)
     }
 
-    /// A lease whose id is `path`, with the namespace in front, has ended.
-    pub fn released(&self, path: &str, mount: &str) {
+    /// A lease that had a place has ended.
+    pub fn released(&self, target: Target<'_>) {
         let is_leases = |limit: &Limit| matches!(limit, Limit::Leases { .. });
-        if let Some(active) = self.0.load().most_specific(path, mount, is_leases) {
-            active.leases.fetch_sub(1, Ordering::SeqCst);
+        if let Some(active) = self.0.load().most_specific(target, is_leases) {
+            // One that was made before the quota may end while it is being counted.
+            let fewer = |count: i64| (count > 0).then(|| count - 1);
+            let _ = active.leases.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer);
         }
     }
 
@@ -184,17 +195,24 @@ impl Table {
         })
     }
 
-    fn most_specific(&self, path: &str, mount: &str, kind: impl Fn(&Limit) -> bool) -> Option<Arc<Active>> {
-        let fits = |active: &&Arc<Active>| {
-            let quota = &active.quota;
-            kind(&quota.limit)
-                && match quota.path.strip_suffix('/') {
-                    _ if quota.path.is_empty() => true,
-                    Some(_) => quota.path == mount || path.starts_with(&quota.path),
-                    None => quota.path == path || path.starts_with(&format!("{}/", quota.path)),
-                }
-        };
+    fn most_specific(&self, target: Target<'_>, kind: impl Fn(&Limit) -> bool) -> Option<Arc<Active>> {
+        let fits = |active: &&Arc<Active>| kind(&active.quota.limit) && active.quota.covers(target);
         self.quotas.values().filter(fits).max_by_key(|active| active.quota.path.len()).cloned()
+    }
+}
+
+impl Quota {
+    fn covers(&self, target: Target<'_>) -> bool {
+        let own = &self.path;
+        if own.is_empty() {
+            return true;
+        }
+        if !own.ends_with('/') {
+            let rest = target.path.strip_prefix(own.as_str());
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        }
+        let above = target.namespace != own && target.namespace.starts_with(own.as_str());
+        (self.inheritable || !above) && (own == target.mount || target.path.starts_with(own.as_str()))
     }
 }
 
@@ -209,6 +227,51 @@ mod tests {
         Quota { name: name.into(), path: path.into(), inheritable: false, limit }
     }
 
+    /// In the root namespace, in the mount that the first segment names.
+    fn target(path: &str) -> Target<'_> {
+        let mount = &path[..=path.find('/').unwrap()];
+        Target { namespace: "", mount, path }
+    }
+
+    #[test]
+    fn a_namespaces_quota_binds_those_below_only_if_it_is_inherited() {
+        for (inheritable, deep) in [(false, 5), (true, 1)] {
+            let quotas = Quotas::default();
+            quotas.set(Quota { inheritable, ..requests("q", "ns1/", 1.0) }, 0);
+            let admitted = |namespace: &str| {
+                let (mount, path) = (format!("{namespace}kv/"), format!("{namespace}kv/a"));
+                let target = Target { namespace, mount: &mount, path: &path };
+                (0..5).filter(|_| quotas.admit(target, None, Timestamp::EPOCH).is_ok()).count()
+            };
+            assert_eq!(admitted("ns1/ns2/"), deep);
+            assert_eq!(admitted("ns10/"), 5);
+            assert_eq!(admitted(""), 5);
+            assert_eq!(admitted("ns1/"), if inheritable { 0 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn a_path_is_not_the_beginning_of_a_word() {
+        let quotas = Quotas::default();
+        quotas.set(requests("q", "secret/data/a", 1.0), 0);
+        let admitted = |path| (0..3).filter(|_| quotas.admit(target(path), None, Timestamp::EPOCH).is_ok()).count();
+        assert_eq!(admitted("secret/data/ab"), 3);
+        assert_eq!(admitted("secret/data/a/b"), 1);
+        assert_eq!(admitted("secret/data/a"), 0);
+    }
+
+    #[test]
+    fn leases_end_only_once_in_the_count() {
+        let quotas = Quotas::default();
+        let limit = Limit::Leases { max: 1 };
+        quotas.set(Quota { name: "q".into(), path: "db/".into(), inheritable: false, limit }, 0);
+        for _ in 0..3 {
+            quotas.released(target("db/creds/a"));
+        }
+        quotas.lease(target("db/creds/a")).unwrap().keep();
+        assert!(quotas.lease(target("db/creds/a")).is_err());
+    }
+
     #[test]
     fn the_longest_path_decides() {
         let quotas = Quotas::default();
@@ -217,14 +280,14 @@ mod tests {
         quotas.set(requests("path", "secret/data/a", 2.0), 0);
         let admitted = |path: &str| {
             let at = Timestamp::EPOCH;
-            (0..10).filter(|_| quotas.admit(path, "secret/", None, at).is_ok()).count()
+            (0..10).filter(|_| quotas.admit(target(path), None, at).is_ok()).count()
         };
         assert_eq!(admitted("secret/data/a"), 2);
         assert_eq!(admitted("secret/data/b"), 3);
         assert_eq!(admitted("other/x"), 1);
         quotas.set_config(QuotaConfig { rate_limit_exempt_paths: vec!["other/*".into()], ..Default::default() });
         assert_eq!(admitted("other/x"), 10);
-        let error = quotas.admit("secret/data/a", "secret/", None, Timestamp::EPOCH).unwrap_err();
+        let error = quotas.admit(target("secret/data/a"), None, Timestamp::EPOCH).unwrap_err();
         assert!(error.is(base_types::ErrorKind::RateLimited));
     }
 
@@ -233,12 +296,12 @@ mod tests {
         let quotas = Quotas::default();
         let limit = Limit::Leases { max: 2 };
         quotas.set(Quota { name: "q".into(), path: "db/".into(), inheritable: false, limit }, 1);
-        drop(quotas.lease("db/creds/a", "db/").unwrap());
-        quotas.lease("db/creds/a", "db/").unwrap().keep();
-        assert!(quotas.lease("db/creds/a", "db/").is_err());
-        assert!(quotas.lease("other/creds/a", "other/").is_ok());
-        quotas.released("db/creds/a/xyz", "db/");
-        quotas.lease("db/creds/a", "db/").unwrap().keep();
+        drop(quotas.lease(target("db/creds/a")).unwrap());
+        quotas.lease(target("db/creds/a")).unwrap().keep();
+        assert!(quotas.lease(target("db/creds/a")).is_err());
+        assert!(quotas.lease(target("other/creds/a")).is_ok());
+        quotas.released(target("db/creds/a/xyz"));
+        quotas.lease(target("db/creds/a")).unwrap().keep();
         assert_eq!(quotas.leases("q"), 2);
     }
 }

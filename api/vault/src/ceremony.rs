@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use base_types::{Error, Result, Secret};
+use core_pipeline::{Core, GeneratedRoot};
+use core_seal::{GenerateRootStatus, refuse_pgp_keys};
+use http::{HeaderMap, Method};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{HttpResponse, render};
+
+/// A small body of one of the endpoints in front of the pipeline; an empty one is an empty object.
+pub(crate) fn body<T: DeserializeOwned + Default>(text: &[u8]) -> Result<T> {
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        Error::invalid(format!(
+            "failed to parse JSON input: malformed or of the wrong type at line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+/// Ending somebody's operation takes its nonce, which only those taking part have been told, or a
+/// token that may do it anyway (CVE-2025-52894, CVE-2025-4656, CVE-2026-5807).
+pub(crate) async fn check_may_cancel(
+    core: &Arc<Core>,
+    headers: &HeaderMap,
+    path: &str,
+    given: &str,
+    nonce: &str,
+) -> Result<()> {
+    if nonce.is_empty() || base_crypto::constant_time_eq(given.as_bytes(), nonce.as_bytes()) {
+        return Ok(());
+    }
+    let refusal = || Error::invalid("the nonce of the operation in progress, or a token with sudo on this path, is required to cancel it");
+    let token = crate::incoming::token(headers)?.ok_or_else(refusal)?;
+    if core.is_sealed() {
+        return Err(refusal());
+    }
+    let token = core.tokens.authenticate(token.expose()).await?.ok_or_else(refusal)?;
+    let session = core.session(token).await?;
+    if session.has_sudo(&format!("sys/{path}")) { Ok(()) } else { Err(refusal()) }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Share {
+    key: Option<Secret<String>>,
+    nonce: String,
+    otp: Option<Secret<String>>,
+    pgp_key: String,
+}
+
+/// <https://openbao.org/api-docs/system/generate-root/>
+#[derive(Default, Serialize)]
+struct Attempt<'a> {
+    nonce: &'a str,
+    started: bool,
+    progress: u8,
+    required: u8,
+    complete: bool,
+    encoded_token: &'a str,
+    encoded_root_token: &'a str,
+    pgp_fingerprint: &'static str,
+    otp: &'a str,
+    otp_length: usize,
+}
+
+/// The length of our service tokens: the one-time pad covers all of it.
+const TOKEN_LENGTH: usize = 38;
+
+pub(crate) async fn generate_root(
+    core: &Arc<Core>,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    text: &[u8],
+) -> Result<HttpResponse> {
+    let request: Share = body(text)?;
+    match (path, method.as_str()) {
+        ("generate-root/attempt", "GET") => {
+            let status = core.seals.generate_root_status().await?;
+            attempt(&status, "")
+        }
+        ("generate-root/attempt", "PUT" | "POST") => {
+            if core.is_sealed() {
+                return Err(Error::sealed());
+            }
+            refuse_pgp_keys(Some(request.pgp_key.as_str()))?;
+            let otp = request.otp.filter(|otp| !otp.expose().is_empty());
+            let (status, otp) = core.seals.generate_root_start(otp, TOKEN_LENGTH).await?;
+            attempt(&status, otp.expose())
+        }
+        ("generate-root/attempt", "DELETE") => {
+            let nonce = core.seals.generate_root_status().await?.nonce;
+            check_may_cancel(core, headers, path, &request.nonce, &nonce).await?;
+            core.seals.generate_root_cancel();
+            Ok(render::empty())
+        }
+        ("generate-root/update", "PUT" | "POST") => {
+            let key = request.key.ok_or_else(|| Error::invalid("'key' must be specified in request body as JSON"))?;
+            match core.generate_root(&request.nonce, core_seal::parse_share(key.expose())?).await? {
+                GeneratedRoot::Continue(status) => attempt(&status, ""),
+                GeneratedRoot::Done { nonce, required, encoded } => render::data(&Attempt {
+                    nonce: &nonce,
+                    started: true,
+                    progress: required,
+                    required,
+                    complete: true,
+                    encoded_token: &encoded,
+                    encoded_root_token: &encoded,
+                    ..Attempt::default()
+                }),
+            }
+        }
+        _ => Err(Error::unsupported()),
+    }
+}
+
+fn attempt(status: &GenerateRootStatus, otp: &str) -> Result<HttpResponse> {
+    render::data(&Attempt {
+        nonce: &status.nonce,
+        started: status.started,
+        progress: status.progress,
+        required: status.required,
+        otp,
+        otp_length: TOKEN_LENGTH,
+        ..Attempt::default()
+    })
+}

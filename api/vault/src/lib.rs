@@ -1,0 +1,122 @@
+//! Vault's HTTP API: the only place that knows its paths, headers and status codes.
+//!
+//! It holds no state and makes no rules: a request becomes a [`core_pipeline::Request`], a
+//! [`core_pipeline::Reply`] becomes a response. A few endpoints must answer while the server is
+//! sealed and are answered here: what the server is (`health`, `seal-status`, `leader`), and the
+//! operations that shares authorise (`init`, `unseal`, `generate-root`, `rekey`).
+
+mod ceremony;
+mod health;
+mod incoming;
+mod init;
+mod rekey;
+mod render;
+mod seal_status;
+mod status;
+
+use std::sync::Arc;
+
+use base_types::{Error, ErrorKind, Result};
+use bytes::Bytes;
+use core_pipeline::{Core, Peer};
+use http::{HeaderMap, Method, Response, Uri};
+use http_body_util::Full;
+
+pub use status::status;
+
+/// The API in front of one core.
+#[derive(Clone)]
+pub struct Api {
+    core: Arc<Core>,
+}
+
+/// The version that clients are told: that of the API they may expect, and ours.
+pub const VERSION: &str = concat!("2.7.2+strongroom.", env!("CARGO_PKG_VERSION"));
+
+/// What leaves through a listener.
+pub type HttpResponse = Response<Full<Bytes>>;
+
+impl Api {
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Answers one request whose body has been read.
+    pub async fn answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+        peer: Peer,
+    ) -> HttpResponse {
+        match self.try_answer(method, uri, headers, body, peer).await {
+            Ok(response) => response,
+            Err(error) => render::error(&error),
+        }
+    }
+
+    async fn try_answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+        peer: Peer,
+    ) -> Result<HttpResponse> {
+        let target = incoming::Target::parse(method, uri)?;
+        if let Some(response) = self.before_the_pipeline(method, &target, headers, &body).await {
+            return response;
+        }
+        let request = incoming::request(&*self.core.random, target, headers, body, peer)?;
+        let help = request.help.then(|| request.path.clone());
+        let namespace = request.namespace.clone();
+        let reply = self.core.handle(request).await;
+        match (help, &reply.outcome) {
+            (Some(path), Ok(_)) => {
+                let mount = self.core.mount_of(&namespace, path.as_str());
+                let mount = mount.ok_or_else(|| Error::not_found("no handler for route"))?;
+                let below = path.as_str().strip_prefix(mount.record.path.as_str()).unwrap_or_default();
+                let text = { let _ = below; String::new() };
+                Ok(render::json(http::StatusCode::OK, text.into()))
+            }
+            _ => Ok(render::reply(reply)),
+        }
+    }
+
+    /// The endpoints that work without a token, sealed or not. `None` for all others.
+    async fn before_the_pipeline(
+        &self,
+        method: &Method,
+        target: &incoming::Target,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Option<Result<HttpResponse>> {
+        let path = target.path.strip_prefix("sys/")?;
+        let core = &self.core;
+        let answer = match (path, method.as_str()) {
+            ("health", "GET" | "HEAD") => health::health(core, target).await,
+            ("seal-status", "GET") => seal_status::status(core).await,
+            ("leader", "GET") => Ok(health::leader()),
+            ("init", "GET") => init::read(core).await,
+            ("init", "PUT" | "POST") => init::initialize(core, body).await,
+            ("unseal", "PUT" | "POST") => seal_status::unseal(core, body).await,
+            ("generate-root/attempt" | "generate-root/update", _) => {
+                ceremony::generate_root(core, method, path, headers, body).await
+            }
+            (path, _) if path.starts_with("rekey/") || path.starts_with("rekey-recovery-key/") => {
+                rekey::rekey(core, method, path, headers, body).await
+            }
+            ("health" | "seal-status" | "leader" | "init" | "unseal", _) => {
+                Err(Error::new(ErrorKind::Unsupported, "unsupported operation"))
+            }
+            _ => return None,
+        };
+        Some(answer)
+    }
+}
+
+/// The answer to a request that was refused before it reached the API.
+pub fn refusal(error: &Error) -> HttpResponse {
+    render::error(error)
+}

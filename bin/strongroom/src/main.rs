@@ -1,0 +1,40 @@
+//! The one binary: chooses what runs by the first words of the command line.
+
+mod audit_verify;
+mod serve;
+mod shims;
+mod words;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use base_types::Error;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let args: Vec<OsString> = args.collect();
+    let texts: Vec<&str> = args.iter().map_while(|arg| arg.to_str()).collect();
+    let wants_help = texts.iter().any(|text| matches!(*text, "-h" | "-help" | "--help"));
+    match texts.as_slice() {
+        _ if wants_help => cli::run(&program, args),
+        ["server", rest @ ..] => report(serve::server(rest)),
+        ["dev", rest @ ..] => report(serve::dev(rest)),
+        ["operator", "diagnose", rest @ ..] => report(serve::diagnose(rest)),
+        ["audit", "verify", rest @ ..] => report(audit_verify::run(rest)),
+        ["install-shims", rest @ ..] => report(shims::install(rest)),
+        _ => cli::run(&program, args),
+    }
+}
+
+fn report(outcome: Result<ExitCode, Error>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        words::complain(error.public());
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,404 @@
+//! The request path, from top to bottom.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base_types::{Error, ErrorKind, Result};
+use core_engine_api::{Call, Caller, Found, Response, Verb};
+use core_identity::{Kind, Token, Uses};
+use core_policy::{Granted, Operation, Parameters};
+use core_quota::Target;
+
+use crate::mounts::MountEntry;
+use crate::namespaces::NamespaceEntry;
+use crate::reply::{Outcome, Reply};
+use crate::session::Session;
+use crate::trail::Trail;
+use crate::wrapping::WrappedRecord;
+use crate::{Core, Request};
+
+/// Where a request leads.
+pub(crate) struct Place {
+    pub(crate) namespace: Arc<NamespaceEntry>,
+    /// With the namespace in front: what policies judge.
+    pub(crate) full_path: String,
+    pub(crate) mount: Option<Arc<MountEntry>>,
+    found: Found,
+    /// Relative to the mount.
+    path: String,
+}
+
+impl Place {
+    /// Relative to its namespace: what the audit log shows.
+    pub(crate) fn path(&self) -> &str {
+        &self.full_path[self.namespace.path.as_str().len()..]
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target {
+            namespace: self.namespace.path.as_str(),
+            mount: self.mount.as_ref().map_or("", |mount| &mount.full_path),
+            path: &self.full_path,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        match (&self.mount, &self.found) {
+            (Some(mount), Found::Route { route, .. }) => mount.backend.endpoint(*route).open,
+            _ => false,
+        }
+    }
+}
+
+/// What a request that may go on comes to.
+enum Plan {
+    Call { mount: Arc<MountEntry>, route: usize, call: Box<Call> },
+    /// The facade answers it from the list of endpoints; the caller may know them.
+    Help,
+}
+
+impl Core {
+    /// Answers one request. Every reply to a request that got as far as the audit log has been
+    /// recorded there before it is returned.
+    ///
+    /// It runs to its end even if the caller hangs up, so that nothing is left half done; and a
+    /// panic ends this request and nothing else.
+    pub async fn handle(self: &Arc<Self>, request: Request) -> Reply {
+        let (core, id) = (self.clone(), request.id.clone());
+        match tokio::spawn(async move { core.answer(request).await }).await {
+            Ok(reply) => reply,
+            Err(failure) => Reply::refused(id, Error::internal(failure)),
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request) -> Reply {
+        let audit = match self.audit() {
+            Ok(audit) => audit,
+            Err(error) => return Reply::refused(request.id, error),
+        };
+        let place = match self.place(&request) {
+            Ok(place) => place,
+            Err(error) => return Reply::refused(request.id, error),
+        };
+        self.counters.requests.add_one();
+        let session = self.authenticate(&request).await;
+        let operation = self.operation(&request, &place).await;
+        let admitted = self.admit(&request, &place, &session, operation.as_ref()).await;
+        let session = session.ok();
+        // An open path needs no token, so it takes no use off one: to look at a wrapping token must
+        // not end it.
+        let used = session.as_deref().filter(|_| !place.is_open());
+        let spent = self.take_use(used).await;
+        let (granted, plan) = match admitted.and_then(|admitted| spent.map(|()| admitted)) {
+            Ok((granted, plan)) => (Some(granted), Ok(plan)),
+            Err(error) => (None, Err(error)),
+        };
+
+        let mut trail = Trail::new(&request, &place, session.as_deref());
+        trail.operation = operation.as_ref().map_or("", |(operation, _)| operation.name());
+        trail.granted = granted.as_ref();
+        let receipt = match audit.begin(&trail.request(plan.as_ref().err()).entry()).await {
+            Ok(receipt) => receipt,
+            Err(error) => return Reply::refused(request.id.clone(), error),
+        };
+
+        let outcome = match plan {
+            Ok(plan) => self.perform(&request, &place, session.as_deref(), plan).await,
+            Err(error) => Err(error),
+        };
+        if used.is_some_and(|session| is_last_use(&session.token)) {
+            self.end_spent(used).await;
+        }
+        if outcome.as_ref().is_err_and(|error| error.is(ErrorKind::Denied)) {
+            self.counters.denied.add_one();
+        }
+
+        let answer = trail.response(&outcome);
+        let recorded = audit.end(receipt, &answer.entry(&answer.lend())).await;
+        drop(answer);
+        match recorded {
+            Ok(audited) => Reply::recorded(audited, request.id.clone(), outcome),
+            Err(error) => Reply::refused(request.id.clone(), error),
+        }
+    }
+
+    /// Finds the namespace, the mount and the route.
+    fn place(&self, request: &Request) -> Result<Place> {
+        let start = self.namespaces.find(&request.namespace);
+        let start = start.ok_or_else(|| Error::not_found(format!("namespace {:?} not found", request.namespace.as_str())))?;
+        let (namespace, rest) = self.namespaces.descend(start, request.path.as_str());
+        if namespace.record.deleting {
+            return Err(Error::not_found("the namespace is being deleted"));
+        }
+        let full_path = if namespace.path.is_root() {
+            rest.to_owned()
+        } else {
+            format!("{}{rest}", namespace.path)
+        };
+        let (mount, found, path) = match self.mounts.find(&full_path) {
+            Some((mount, path)) if mount.namespace.id() == namespace.id() && !mount.record.deleting => {
+                let path = path.trim_end_matches('/').to_owned();
+                let found = mount.backend.find(request.verb, &path);
+                (Some(mount), found, path)
+            }
+            _ => (None, Found::Nothing, String::new()),
+        };
+        Ok(Place { namespace, full_path, mount, found, path })
+    }
+
+    /// What is asked, in the words of policies, and the call that asks it. Whether a write creates
+    /// or updates is for the engine to say.
+    async fn operation(&self, request: &Request, place: &Place) -> Result<(Operation, Option<Call>)> {
+        let call = match &place.found {
+            Found::Route { params, .. } => Some(call(request, place, params.clone())),
+            Found::Nothing | Found::OtherVerb => None,
+        };
+        let operation = match request.verb {
+            _ if request.help => Operation::Help,
+            Verb::Delete => Operation::Delete,
+            Verb::List => Operation::List,
+            Verb::Patch => Operation::Patch,
+            Verb::Read => Operation::Read,
+            Verb::Scan => Operation::Scan,
+            Verb::Write => match (&place.mount, &call) {
+                (Some(mount), Some(call)) => match mount.backend.exists(call).await? {
+                    Some(false) => Operation::Create,
+                    Some(true) | None => Operation::Update,
+                },
+                _ => Operation::Update,
+            },
+        };
+        Ok((operation, call))
+    }
+
+    /// Quota, then policy, then whether there is anything to call.
+    async fn admit(
+        &self,
+        request: &Request,
+        place: &Place,
+        session: &Result<Arc<Session>>,
+        operation: Result<&(Operation, Option<Call>), &Error>,
+    ) -> Result<(Granted, Plan)> {
+        let address = request.peer.remote.map(|remote| remote.ip());
+        self.quotas.admit(place.target(), address, self.clock.now())?;
+        let &(operation, _) = operation.map_err(copy)?;
+        let granted = if place.is_open() && operation != Operation::Help {
+            Granted::by_open_route(operation)
+        } else {
+            decide(request, place, session.as_ref().map_err(copy)?, operation)?
+        };
+        let Some(mount) = place.mount.clone() else {
+            return Err(Error::not_found(format!(
+                "no handler for route {:?}. route entry not found.",
+                place.path()
+            )));
+        };
+        if operation == Operation::Help {
+            return Ok((granted, Plan::Help));
+        }
+        let (route, params) = match &place.found {
+            Found::Route { route, params } => (*route, params.clone()),
+            Found::OtherVerb => return Err(Error::unsupported()),
+            Found::Nothing => return Err(Error::not_found(format!("no handler for route {:?}. route entry found, but no path matches it.", place.path()))),
+        };
+        let mut call = call(request, place, params);
+        if let Ok(session) = session {
+            call.caller = caller(session, request);
+        }
+        Ok((granted, Plan::Call { mount, route, call: Box::new(call) }))
+    }
+
+    /// Takes one use off a token that has only so many, whatever becomes of the request.
+    async fn take_use(&self, session: Option<&Session>) -> Result<()> {
+        match session {
+            Some(session) if session.token.uses != Uses::Unlimited => {
+                self.tokens.take_use(&session.token.id).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn end_spent(&self, session: Option<&Session>) {
+        let Some(session) = session else { return };
+        if let Err(error) = self.revoke_token(&session.token.id).await {
+            // It is refused already, and due: the worker will try again.
+            tracing::warn!(error = %error.log(), "could not end a token after its last use");
+        }
+    }
+
+    async fn perform(
+        self: &Arc<Self>,
+        request: &Request,
+        place: &Place,
+        session: Option<&Session>,
+        plan: Plan,
+    ) -> Result<Outcome> {
+        let Plan::Call { mount, route, call } = plan else { return Ok(Outcome::default()) };
+        let is_login = mount.backend.endpoint(route).login;
+        let response = if is_login {
+            self.login(&mount, route, *call).await?
+        } else {
+            mount.backend.call(route, *call).await?
+        };
+        let outcome = self.fulfil(&mount, place, session, response).await?;
+        match request.wrap_ttl {
+            Some(ttl) if is_wrappable(&outcome) => {
+                self.wrap_outcome(request, place, ttl, outcome).await
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    /// A login, counted for the one it would be.
+    async fn login(&self, mount: &MountEntry, route: usize, call: Call) -> Result<Response> {
+        let Some(alias) = mount.backend.alias(route, &call) else {
+            return mount.backend.call(route, call).await;
+        };
+        let account = (mount.record.accessor.clone(), alias);
+        let tuned = mount.record.config.lockout;
+        let config = tuned.or(self.settings.lockouts.get(&mount.record.kind).copied());
+        let Some(config) = config else { return mount.backend.call(route, call).await };
+        if self.lockouts.is_locked(&account, &config, self.clock.now()) {
+            return Err(Error::denied().because("too many failed logins"));
+        }
+        let answer = mount.backend.call(route, call).await;
+        match &answer {
+            Ok(response) if response.login.is_some() => self.lockouts.succeeded(&account),
+            Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Denied) => {
+                self.lockouts.failed(&account, &config, self.clock.now());
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    /// Turns what an engine granted into tokens and leases.
+    async fn fulfil(
+        &self,
+        mount: &MountEntry,
+        place: &Place,
+        session: Option<&Session>,
+        response: Response,
+    ) -> Result<Outcome> {
+        let Response { data, absent, warnings, login, auth, wrap, lease, refresh, raw } = response;
+        let mut outcome = Outcome {
+            data,
+            absent,
+            warnings,
+            auth,
+            wrap,
+            raw,
+            lease_duration: refresh.unwrap_or_default(),
+            ..Outcome::default()
+        };
+        if let Some(grant) = login {
+            let quota = self.quotas.lease(place.target())?;
+            let (auth, _) = self.grant_token(mount, place.path(), grant, &mut outcome.warnings).await?;
+            outcome.auth = Some(auth);
+            self.counters.tokens.add_one();
+            quota.keep();
+        }
+        if let Some(grant) = lease {
+            let quota = self.quotas.lease(place.target())?;
+            self.grant_lease(mount, place.path(), session, grant, &mut outcome).await?;
+            self.counters.leases.add_one();
+            quota.keep();
+        }
+        Ok(outcome)
+    }
+
+    async fn wrap_outcome(
+        &self,
+        request: &Request,
+        place: &Place,
+        ttl: base_types::Ttl,
+        outcome: Outcome,
+    ) -> Result<Outcome> {
+        let wrapped_accessor = outcome.auth.as_ref().map(|auth| auth.accessor.clone()).unwrap_or_default();
+        let record = WrappedRecord {
+            response: crate::envelope::json(&request.id, &outcome)?,
+            creation_time: self.clock.now(),
+            creation_path: place.path().to_owned(),
+            creation_ttl: ttl,
+            wrapped_accessor,
+        };
+        let wrap = self.wrap(&place.namespace, ttl, record).await?;
+        self.counters.wrapped.add_one();
+        Ok(Outcome { wrap: Some(wrap), ..Outcome::default() })
+    }
+}
+
+fn decide(request: &Request, place: &Place, session: &Arc<Session>, operation: Operation) -> Result<Granted> {
+    if !session.namespace.path.contains(&place.namespace.path) {
+        return Err(Error::denied().because("the token belongs to another namespace"));
+    }
+    let sudo_required = match (&place.mount, &place.found) {
+        (Some(mount), Found::Route { route, .. }) => mount.backend.endpoint(*route).sudo,
+        _ => false,
+    };
+    let parameters = || parameters(request);
+    let asked = core_policy::Request {
+        operation,
+        path: &place.full_path,
+        parameters: &parameters,
+        wrap_ttl: request.wrap_ttl,
+        sudo_required,
+    };
+    session.acl.decide(&asked).into_result()
+}
+
+fn parameters(request: &Request) -> Option<Parameters> {
+    let json: Cow<'_, str> = match request.body.text() {
+        Some(text) => text.into(),
+        None => match request.body.to_json() {
+            Some(raw) => raw.get().to_owned().into(),
+            None => return Some(Parameters::default()),
+        },
+    };
+    Parameters::from_json(json.as_bytes())
+}
+
+fn call(request: &Request, place: &Place, params: Vec<(&'static str, String)>) -> Call {
+    Call {
+        request_id: request.id.clone(),
+        namespace: place.namespace.path.clone(),
+        verb: request.verb,
+        path: place.path.clone(),
+        params,
+        body: request.body.clone(),
+        caller: Caller {
+            remote: request.peer.remote,
+            certificates: request.peer.certificates.clone(),
+            ..Caller::default()
+        },
+        wrap_ttl: request.wrap_ttl,
+    }
+}
+
+fn caller(session: &Arc<Session>, request: &Request) -> Caller {
+    let token = &session.token;
+    Caller {
+        // Nothing would ever clear away what is kept for a token that is not stored itself.
+        token: (token.kind == Kind::Service).then(|| token.id.clone()),
+        accessor: Some(token.accessor.clone()),
+        entity_id: token.entity.clone(),
+        display_name: token.display_name.clone(),
+        session: Some(session.clone()),
+        remote: request.peer.remote,
+        certificates: request.peer.certificates.clone(),
+    }
+}
+
+fn is_last_use(token: &Token) -> bool {
+    matches!(token.uses, Uses::Left(0 | 1))
+}
+
+/// There is something in it, and it is not about wrapping already.
+fn is_wrappable(outcome: &Outcome) -> bool {
+    outcome.wrap.is_none() && outcome.raw.is_none() && (outcome.data.is_some() || outcome.auth.is_some())
+}
+
+/// The same refusal once more: an error is no `Clone`, since its source may be anything.
+fn copy(error: &Error) -> Error {
+    Error::new(error.kind(), error.public().to_owned()).because(error.log())
+}

@@ -1,0 +1,56 @@
+use std::collections::BTreeMap;
+
+use base_types::Result;
+use core_barrier::Record;
+use serde::{Deserialize, Serialize};
+
+use crate::Core;
+
+/// Which web pages may call the API from a browser. For the facade, which answers preflights.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Cors {
+    /// Origins, or `*` alone for all. Empty while CORS is off.
+    pub allowed_origins: Vec<String>,
+    /// Request headers allowed besides those that clients of the API always send.
+    #[serde(default)]
+    pub allowed_headers: Vec<String>,
+    #[serde(default)]
+    pub allow_credentials: bool,
+}
+
+impl Record for Cors {
+    const KIND: &'static str = "CORS configuration";
+}
+
+/// Response headers of the web console, each with its values.
+#[derive(Default, Deserialize, Serialize)]
+struct UiHeaders(BTreeMap<String, Vec<String>>);
+
+impl Record for UiHeaders {
+    const KIND: &'static str = "headers of the web console";
+}
+
+const CORS: &str = "config/cors";
+const UI_HEADERS: &str = "config/ui-headers";
+
+impl Core {
+    /// `None` while CORS is off.
+    pub async fn cors(&self) -> Result<Option<Cors>> {
+        self.state.get(CORS).await
+    }
+
+    pub async fn write_cors(&self, cors: Option<&Cors>) -> Result<()> {
+        match cors {
+            Some(cors) => self.state.put(CORS, cors).await,
+            None => self.state.delete(CORS).await,
+        }
+    }
+
+    pub async fn ui_headers(&self) -> Result<BTreeMap<String, Vec<String>>> {
+        Ok(self.state.get::<UiHeaders>(UI_HEADERS).await?.unwrap_or_default().0)
+    }
+
+    pub async fn write_ui_headers(&self, headers: BTreeMap<String, Vec<String>>) -> Result<()> {
+        self.state.put(UI_HEADERS, &UiHeaders(headers)).await
+    }
+}

@@ -1,0 +1,146 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base_types::{Error, Namespace, Result};
+use core_engine_api::{Call, Response, Routes, Verb};
+use core_pipeline::NamespaceEntry;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::System;
+use crate::scope::Scope;
+
+pub(crate) fn routes(table: &mut Routes<System>) {
+    table
+        .on(Verb::List, "namespaces", list)
+        .summary("List the namespaces directly below this one.");
+    table.on(Verb::Scan, "namespaces", scan).summary("List all namespaces below this one.");
+    table.on(Verb::Read, "namespaces/{path..}", read).summary("Show a namespace.");
+    table
+        .on(Verb::Write, "namespaces/{path..}", write)
+        .summary("Create a namespace, or replace its metadata.");
+    table
+        .on(Verb::Patch, "namespaces/{path..}", patch)
+        .summary("Change a part of the metadata of a namespace.");
+    table
+        .on(Verb::Delete, "namespaces/{path..}", delete)
+        .summary("Delete a namespace with everything in it.");
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct At {
+    /// The namespace, relative to that of the request.
+    path: String,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Write {
+    /// The namespace, relative to that of the request.
+    path: String,
+    /// Names and values for people and their tools.
+    custom_metadata: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Patch {
+    /// The namespace, relative to that of the request.
+    path: String,
+    /// Names and values; null removes a name.
+    custom_metadata: BTreeMap<String, Option<String>>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    custom_metadata: BTreeMap<String, String>,
+    id: String,
+    locked: bool,
+    path: String,
+    tainted: bool,
+    uuid: String,
+}
+
+impl From<&NamespaceEntry> for Shown {
+    fn from(entry: &NamespaceEntry) -> Self {
+        Self {
+            custom_metadata: entry.record.custom_metadata.clone(),
+            id: entry.record.id.to_string(),
+            locked: false,
+            path: entry.path.to_string(),
+            tainted: entry.record.deleting,
+            uuid: entry.record.uuid.clone(),
+        }
+    }
+}
+
+async fn list(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
+    let scope = system.scope(&call)?;
+    answer(&scope, scope.core.namespaces.children(&scope.namespace.path))
+}
+
+async fn scan(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
+    let scope = system.scope(&call)?;
+    let mut below = scope.core.namespaces.below(&scope.namespace.path);
+    below.retain(|entry| entry.path != scope.namespace.path);
+    answer(&scope, below)
+}
+
+fn answer(scope: &Scope, entries: Vec<Arc<NamespaceEntry>>) -> Result<Response> {
+    let own = scope.namespace.path.as_str().len();
+    let shown = |entry: &Arc<NamespaceEntry>| {
+        (entry.path.as_str()[own..].to_owned(), Shown::from(&**entry))
+    };
+    Response::keys_with(entries.iter().map(shown).collect())
+}
+
+async fn read(system: Arc<System>, call: Call, request: At) -> Result<Response> {
+    let scope = system.scope(&call)?;
+    let entry = scope.core.namespaces.find(&scope.child(&request.path)?);
+    Response::data(&Shown::from(&*entry.ok_or_else(|| Error::not_found(""))?))
+}
+
+async fn write(system: Arc<System>, call: Call, request: Write) -> Result<Response> {
+    let scope = system.scope(&call)?;
+    let path = scope.child(&request.path)?;
+    let entry = match scope.core.namespaces.find(&path) {
+        Some(_) => scope.core.update_namespace(&path, request.custom_metadata).await?,
+        None => scope.core.create_namespace(&path, request.custom_metadata).await?,
+    };
+    Response::data(&Shown::from(&*entry))
+}
+
+async fn patch(system: Arc<System>, call: Call, request: Patch) -> Result<Response> {
+    let scope = system.scope(&call)?;
+    let path = scope.child(&request.path)?;
+    let entry = scope.core.namespaces.find(&path);
+    let entry = entry.ok_or_else(|| Error::invalid("namespace not found"))?;
+    let mut metadata = entry.record.custom_metadata.clone();
+    for (name, value) in request.custom_metadata {
+        match value {
+            Some(value) => metadata.insert(name, value),
+            None => metadata.remove(&name),
+        };
+    }
+    Response::data(&Shown::from(&*scope.core.update_namespace(&path, metadata).await?))
+}
+
+async fn delete(system: Arc<System>, call: Call, request: At) -> Result<Response> {
+    let scope = system.scope(&call)?;
+    let path = scope.child(&request.path)?;
+    if scope.core.namespaces.find(&path).is_none() {
+        return Ok(Response::none().warn("requested namespace does not exist"));
+    }
+    scope.core.delete_namespace(&path).await?;
+    Ok(Response::none())
+}
+
+impl Scope {
+    /// The namespace at `path` below this one.
+    ///
+    /// # Errors
+    /// `Invalid` if the path is empty or holds what cannot be the name of a namespace.
+    fn child(&self, path: &str) -> Result<Namespace> {
+        path.split('/').try_fold(self.namespace.path.clone(), |parent, name| parent.child(name))
+    }
+}

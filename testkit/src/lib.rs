@@ -1,0 +1,149 @@
+//! A whole server in the test's own process, on a port of its own, with its data in a folder that
+//! goes with it.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let server = testkit::server().await;
+//! let answer = server.call("GET", "sys/mounts", &server.root, None).await;
+//! assert_eq!(answer.status, 200);
+//! # }
+//! ```
+// A kit for tests: what cannot work out ends the test.
+#![allow(clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use server::Running;
+use server::config::{Config, Environment};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A running server, initialised and unsealed.
+pub struct TestServer {
+    running: Option<Running>,
+    folder: TempDir,
+    pub address: SocketAddr,
+    /// The root token.
+    pub root: String,
+    extra: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// The head as it was sent.
+    pub head: String,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; `null` if it is empty or none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    /// The first of `errors`, or nothing.
+    pub fn error(&self) -> String {
+        self.json()["errors"][0].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A server on embedded storage with an audit file, unsealed by a key file.
+pub async fn server() -> TestServer {
+    server_with("").await
+}
+
+/// The same with more configuration.
+pub async fn server_with(extra: &str) -> TestServer {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("seal.key"), "00".repeat(32)).unwrap();
+    let (running, address) = start(folder.path(), extra).await;
+    let mut server =
+        TestServer { running: Some(running), folder, address, root: String::new(), extra: extra.to_owned() };
+    let body = json!({ "recovery_shares": 1, "recovery_threshold": 1 });
+    let answer = server.call("PUT", "sys/init", "", Some(body)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    server.root = answer.json()["root_token"].as_str().unwrap().to_owned();
+    server
+}
+
+async fn start(folder: &Path, extra: &str) -> (Running, SocketAddr) {
+    let text = format!(
+        "listener \"tcp\" {{ address = \"127.0.0.1:0\" tls_disable = true }}\n\
+         storage \"embedded\" {{ path = {:?} }}\n\
+         seal \"static\" {{ current_key_id = \"test\" current_key = \"file://{}\" }}\n\
+         audit \"file\" \"file\" {{ options {{ file_path = {:?} }} }}\n{extra}\n",
+        folder.join("data"),
+        folder.join("seal.key").display(),
+        folder.join("audit.log"),
+    );
+    let environment = Environment::from_fn(|_| None);
+    let config = Config::parse("test", &text, &environment).unwrap();
+    let running = Running::start(&config, &environment).await.unwrap();
+    let Some(server::listener::Address::Tcp { address, .. }) = running.addresses.first().cloned() else {
+        panic!("the first listener is TCP");
+    };
+    (running, address)
+}
+
+impl TestServer {
+    /// Where the data, the audit log and the key lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The audit log as it is now.
+    pub fn audit_log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("audit.log")).unwrap()
+    }
+
+    /// Stops the server and starts it again on the same data.
+    pub async fn restart(&mut self) {
+        self.running.take().unwrap().stop().await.unwrap();
+        let (running, address) = start(self.folder.path(), &self.extra).await;
+        (self.running, self.address) = (Some(running), address);
+    }
+
+    /// One request below `/v1/`.
+    pub async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
+        self.call_with(method, path, token, &[], body).await
+    }
+
+    /// One request with headers of its own.
+    pub async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let mut text = format!("{method} /v1/{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        if !token.is_empty() {
+            text.push_str(&format!("X-Vault-Token: {token}\r\n"));
+        }
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        self.raw(text.as_bytes()).await
+    }
+
+    /// Exactly these bytes on a connection of their own.
+    pub async fn raw(&self, bytes: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        // A server that refuses early may close before it has read everything.
+        let _ = stream.write_all(bytes).await;
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all).await;
+        let text = String::from_utf8_lossy(&all).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        Answer { status, head: head.to_owned(), text: body.to_owned() }
+    }
+}

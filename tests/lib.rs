@@ -1,0 +1,1 @@
+//! Tests that need a whole server. They are in `it/`.

