@@ -229,7 +229,7 @@ mod tests {
     fn bad_json_is_placed_and_not_quoted() {
         let error = Json::parse("{\"a\": hunter2}").unwrap_err();
         assert!(error.contains("line 1") && !error.contains("hunter2"), "{error}");
-        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let deep = "[".repeat(2_000) + &"]".repeat(2_000);
         assert!(Json::parse(&deep).is_err());
     }
 }

@@ -109,7 +109,9 @@ fn check_audit(report: &mut Report, config: &Config) {
         let check = format!("audit {name:?}");
         let path = options.get("file_path").map_or("", String::as_str);
         match (kind, path) {
-            (AuditKind::File, "stdout" | "discard") => report.ok(check, format!("writes to {path}")),
+            (AuditKind::File, "stdout" | "discard") => {
+                report.ok(check, format!("writes to {path}"))
+            }
             (AuditKind::File, path) => {
                 paths::check_appendable(report, &check, path.as_ref());
             }

@@ -77,9 +77,17 @@ impl Logging {
 }
 
 /// The beginnings of our crates' names.
-const OURS: [&str; 12] = [
-    "api_", "auth_", "base_", "cli", "client", "core_", "dev", "engine_", "server", "store_",
-    "strongroom", "flow_",
+const OURS: [&str; 10] = [
+    "api_",
+    "auth_",
+    "base_",
+    "cli",
+    "client",
+    "core_",
+    "engine_",
+    "server",
+    "store_",
+    "strongroom",
 ];
 
 fn targets(level: LogLevel) -> Targets {
@@ -449,8 +457,7 @@ mod tests {
     #[test]
     fn the_file_is_set_aside_by_size_and_age_and_old_ones_go() {
         let folder = tempfile::tempdir().unwrap();
-        let rotation =
-            Rotation { bytes: Some(10), age: Duration::from_secs(60), files: Some(2) };
+        let rotation = Rotation { bytes: Some(10), age: Duration::from_secs(60), files: Some(2) };
         let clock = clock();
         let path = folder.path().join("server");
         let mut file = LogFile::open(&path, rotation, &*clock).ok().unwrap();

@@ -1,9 +1,16 @@
-//! The one list of what can be mounted. A new engine is one line here.
+//! The one list of what can be mounted and of what it can be kept in. A new engine or store is one
+//! line here.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
+use base_types::Result;
 use core_engine_api::Kind;
 use core_pipeline::Core;
+use store_api::Store;
+use store_embedded::EmbeddedStore;
+use store_mem::MemStore;
+
+use crate::config::StorageKind;
 
 /// Every engine. Where several share a name, the first is what is mounted without a version.
 pub fn kinds(core: &Weak<Core>) -> Vec<Kind> {
@@ -19,4 +26,12 @@ pub fn kinds(core: &Weak<Core>) -> Vec<Kind> {
         Kind::of::<auth_approle::Approle>(),
         Kind::of::<auth_userpass::Userpass>(),
     ]
+}
+
+/// Opens the store that is configured.
+pub(crate) fn store(kind: &StorageKind) -> Result<Arc<dyn Store>> {
+    Ok(match kind {
+        StorageKind::Embedded { path } => Arc::new(EmbeddedStore::open(path, Default::default())?),
+        StorageKind::Memory => Arc::new(MemStore::new()),
+    })
 }

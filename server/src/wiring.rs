@@ -6,10 +6,8 @@ use core_audit::DeviceConfig;
 use core_pipeline::{AuditSetup, Core, LOCKABLE, LockoutConfig, Parts, Settings};
 use core_seal::{Seal, Seals, StaticKey};
 use store_api::Store;
-use store_embedded::EmbeddedStore;
-use store_mem::MemStore;
 
-use crate::config::{AuditDevice, Config, Environment, SealKind, StorageKind};
+use crate::config::{AuditDevice, Config, Environment, SealKind, Storage};
 use crate::registry;
 
 /// The server behind its doors, and what must be closed in the end.
@@ -22,8 +20,8 @@ pub(crate) struct Wired {
 pub(crate) fn wire(config: &Config, environment: &Environment) -> Result<Wired> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let (store, storage_type) = open_store(&config.storage.kind)
-        .map_err(|error| error.at(&config.storage.place))?;
+    let Storage { kind, place } = &config.storage;
+    let store = registry::store(kind).map_err(|error| error.at(place))?;
     let seals = Seals::new(store.clone(), random.clone(), automatic(config, environment, &random)?)?;
     let audit = AuditSetup {
         devices: config.audit.iter().map(device).collect::<Result<_>>()?,
@@ -33,18 +31,9 @@ pub(crate) fn wire(config: &Config, environment: &Environment) -> Result<Wired> 
     for (device, declared) in audit.devices.iter().zip(&config.audit) {
         device.check(audit.allow_prefix, false).map_err(|error| error.at(&declared.place))?;
     }
-    let settings = settings(config, storage_type);
+    let settings = settings(config, kind.name());
     let parts = Parts { store: store.clone(), seals, audit, clock, random, settings };
     Ok(Wired { core: Core::new(parts, registry::kinds), store })
-}
-
-fn open_store(kind: &StorageKind) -> Result<(Arc<dyn Store>, &'static str)> {
-    Ok(match kind {
-        StorageKind::Embedded { path } => {
-            (Arc::new(EmbeddedStore::open(path, store_embedded::Options::default())?), "embedded")
-        }
-        StorageKind::Memory => (Arc::new(MemStore::new()), "inmem"),
-    })
 }
 
 fn automatic(

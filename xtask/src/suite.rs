@@ -22,20 +22,17 @@ pub(crate) fn run(options: Options) -> Result<Tally> {
         println!("== {name}: {part}\n");
         tally += part;
     };
-    add("cargo test", cargo_test(&["--workspace"]));
-    if root().join("fuzz/Cargo.toml").exists() {
-        add("fuzz", cargo_test(&["--manifest-path=fuzz/Cargo.toml", "--target-dir=target"]));
-    }
+    add("cargo test", cargo_test());
     add("interop", interop::run(words("")));
     add("crash", crash::run(words(&format!("--rounds {CRASH_ROUNDS}"))));
     add("tour", tour::run(words("")));
     Ok(tally)
 }
 
-/// Runs `cargo test`, shows what it prints and adds up its closing lines.
-fn cargo_test(arguments: &[&str]) -> Result<Tally> {
+/// Runs the tests of all crates, shows what they print and adds up their closing lines.
+fn cargo_test() -> Result<Tally> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--no-fail-fast"]).args(arguments).current_dir(root());
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(root());
     let mut child = cargo
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -26,7 +26,12 @@ struct Shown {
 /// How long a server may take to print what the README shows.
 const SERVER_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs the commands of the README in one new folder and compares what they print.
+/// Where a server in development mode listens, as the README has it. The tour puts a free address
+/// in its place.
+const USUAL_ADDRESS: &str = "127.0.0.1:8200";
+
+/// Runs the commands of the README in one new folder and compares what they print. What one of
+/// them exports holds for the later ones.
 pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let release = options.flag("--release");
     options.finish()?;
@@ -34,7 +39,10 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let text =
         fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let binary = server::build(release)?;
-    let tour = Tour { folder: Folder::new("tour")?, binary };
+    let address = server::free_address()?.to_string();
+    let text = text.replace(USUAL_ADDRESS, &address);
+    let tour =
+        Tour { folder: Folder::new("tour")?, state: Folder::new("tour-state")?, binary, address };
     let mut servers = Vec::new();
     let mut tally = Tally::default();
     for block in blocks(&text) {
@@ -56,8 +64,12 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
 }
 
 struct Tour {
+    /// Where the commands run; it is also their home.
     folder: Folder,
+    /// What the commands are not to see: the environment between two of them, a server's output.
+    state: Folder,
     binary: PathBuf,
+    address: String,
 }
 
 /// A process that ends with the tour.
@@ -65,8 +77,10 @@ struct Background(Child);
 
 impl Tour {
     fn run(&self, shown: &Shown) -> Result<()> {
+        let environment = self.state.path().join("environment");
+        let command = format!("{}\nexport -p > '{}'", shown.command, environment.display());
         let output = self
-            .shell(&shown.command)
+            .shell(&command)
             .output()
             .map_err(|error| format!("bash did not start: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -79,7 +93,7 @@ impl Tour {
 
     /// Starts a command and waits until it has printed what is shown.
     fn start(&self, shown: &Shown) -> Result<Background> {
-        let log = self.folder.path().join("server.out");
+        let log = self.state.path().join("server.out");
         let file =
             File::create(&log).map_err(|e| format!("cannot create {}: {e}", log.display()))?;
         let child = self
@@ -99,16 +113,23 @@ impl Tour {
         }
     }
 
-    /// A shell in the tour's folder, where `strongroom` is the binary just built.
+    /// A shell in the tour's folder, where `strongroom` is the binary just built, with what earlier
+    /// commands exported.
     fn shell(&self, command: &str) -> Command {
-        let command = command
-            .replace("cargo run --release --", "strongroom")
-            .replace("cargo run --", "strongroom");
         let folder = self.binary.parent().unwrap_or(Path::new("."));
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let paths = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&inherited));
         let mut shell = Command::new("bash");
         shell.arg("-euc").arg(command).current_dir(self.folder.path());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if ["BAO_", "STRONGROOM_", "VAULT_"].iter().any(|family| name.starts_with(family)) {
+                shell.env_remove(name.as_ref());
+            }
+        }
+        // Bash runs this file before the command.
+        shell.env("BASH_ENV", self.state.path().join("environment"));
+        shell.env("VAULT_DEV_LISTEN_ADDRESS", &self.address);
         shell.env("PATH", std::env::join_paths(paths).unwrap_or_default());
         shell.env("HOME", self.folder.path()).stdin(Stdio::null());
         shell

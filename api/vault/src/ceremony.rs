@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
 use base_types::{Error, Result, Secret};
+use bytes::Bytes;
+use core_engine_api::Body;
 use core_pipeline::{Core, GeneratedRoot};
 use core_seal::{GenerateRootStatus, refuse_pgp_keys};
 use http::{HeaderMap, Method};
@@ -10,17 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::{HttpResponse, render};
 
 /// A small body of one of the endpoints in front of the pipeline; an empty one is an empty object.
-pub(crate) fn body<T: DeserializeOwned + Default>(text: &[u8]) -> Result<T> {
-    if text.iter().all(u8::is_ascii_whitespace) {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(text).map_err(|error| {
-        Error::invalid(format!(
-            "failed to parse JSON input: malformed or of the wrong type at line {}, column {}",
-            error.line(),
-            error.column()
-        ))
-    })
+pub(crate) fn body<T: DeserializeOwned>(text: &Bytes) -> Result<T> {
+    Body::json(text.clone())?.read()
 }
 
 /// Ending somebody's operation takes its nonce, which only those taking part have been told, or a
@@ -35,7 +28,11 @@ pub(crate) async fn check_may_cancel(
     if nonce.is_empty() || base_crypto::constant_time_eq(given.as_bytes(), nonce.as_bytes()) {
         return Ok(());
     }
-    let refusal = || Error::invalid("the nonce of the operation in progress, or a token with sudo on this path, is required to cancel it");
+    let refusal = || {
+        Error::invalid(
+            "the nonce of the operation in progress, or a token with sudo on this path, is required to cancel it",
+        )
+    };
     let token = crate::incoming::token(headers)?.ok_or_else(refusal)?;
     if core.is_sealed() {
         return Err(refusal());
@@ -77,7 +74,7 @@ pub(crate) async fn generate_root(
     method: &Method,
     path: &str,
     headers: &HeaderMap,
-    text: &[u8],
+    text: &Bytes,
 ) -> Result<HttpResponse> {
     let request: Share = body(text)?;
     match (path, method.as_str()) {
@@ -101,7 +98,9 @@ pub(crate) async fn generate_root(
             Ok(render::empty())
         }
         ("generate-root/update", "PUT" | "POST") => {
-            let key = request.key.ok_or_else(|| Error::invalid("'key' must be specified in request body as JSON"))?;
+            let key = request
+                .key
+                .ok_or_else(|| Error::invalid("'key' must be specified in request body as JSON"))?;
             match core.generate_root(&request.nonce, core_seal::parse_share(key.expose())?).await? {
                 GeneratedRoot::Continue(status) => attempt(&status, ""),
                 GeneratedRoot::Done { nonce, required, encoded } => render::data(&Attempt {

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use base_crypto::{Random, random_uuid};
-use base_types::{Error, Namespace, RequestPath, Result, Secret, Ttl};
+use base_types::{Error, ErrorKind, Namespace, RequestPath, Result, Secret, Ttl};
 use bytes::Bytes;
 use core_engine_api::{Body, Verb};
 use core_pipeline::{Peer, Request};
@@ -22,27 +23,31 @@ const TOKEN_LENGTH_MAX: usize = 8192;
 
 impl Target {
     /// # Errors
-    /// `NotFound` outside `/v1/`, `Unsupported` for another method, `Invalid` for a path or a
-    /// query that is not UTF-8.
+    /// `NotFound` outside `/v1/`, `Unsupported` for another method, `Invalid` for a path that is
+    /// not UTF-8 or a flag that is neither true nor false.
     pub(crate) fn parse(method: &Method, uri: &Uri) -> Result<Self> {
         let path = uri.path().strip_prefix("/v1/").ok_or_else(|| Error::not_found(""))?;
         let path = decode(path)?.into_owned();
-        let mut query = parse_query(uri.query().unwrap_or_default())?;
-        let flag = |query: &[(String, String)], name: &str| {
-            query.iter().any(|(key, value)| key == name && is_true(value))
-        };
-        let (list, scan, help) = (flag(&query, "list"), flag(&query, "scan"), flag(&query, "help"));
+        let mut query = parse_query(uri.query().unwrap_or_default());
+        let value =
+            |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
+        let (list, scan) = (flag(value("list"))?, flag(value("scan"))?);
+        let help = value("help").is_some_and(|value| !value.is_empty());
         query.retain(|(key, _)| !matches!(key.as_str(), "help" | "list" | "scan"));
         let verb = match method.as_str() {
-            "GET" | "HEAD" if list => Verb::List,
-            "GET" | "HEAD" if scan => Verb::Scan,
-            "GET" | "HEAD" => Verb::Read,
+            "GET" if list => Verb::List,
+            "GET" if scan => Verb::Scan,
+            "GET" => Verb::Read,
+            "HEAD" if path == "sys/health" => Verb::Read,
             "POST" | "PUT" => Verb::Write,
             "PATCH" => Verb::Patch,
             "DELETE" => Verb::Delete,
             "LIST" => Verb::List,
             "SCAN" => Verb::Scan,
-            _ => return Err(Error::unsupported()),
+            "OPTIONS" => {
+                return Err(Error::invalid("cannot handle internal-only request operation"));
+            }
+            _ => return Err(Error::new(ErrorKind::Unsupported, "")),
         };
         Ok(Self { verb, help: help && verb == Verb::Read, path, query })
     }
@@ -61,20 +66,18 @@ pub(crate) fn request(
     peer: Peer,
 ) -> Result<Request> {
     let Target { verb, help, mut path, query } = target;
-    // One spelling of each path, so that policies, the audit log and engines see the same: a
-    // listing is of a folder, anything else is not.
     match (verb.is_listing(), path.ends_with('/')) {
         (true, false) => path.push('/'),
         (false, true) if matches!(verb, Verb::Patch | Verb::Write) => {
             return Err(Error::invalid("cannot write to a path ending in '/'"));
         }
-        (false, true) => drop(path.pop()),
         _ => {}
     }
     if verb.is_listing() && path == "/" {
         path.clear();
     }
     let body = match verb {
+        Verb::Write if is_form(headers, &body) => Body::json(form(&body)?)?,
         Verb::Write | Verb::Patch => Body::json(body)?,
         Verb::Delete if !body.is_empty() => Body::json(body)?,
         _ if query.is_empty() => Body::Empty,
@@ -116,7 +119,8 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<Option<Secret<String>>> {
 
 fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Ttl>> {
     let Some(value) = text(headers, "x-vault-wrap-ttl")? else { return Ok(None) };
-    let ttl: Ttl = value.parse().map_err(|error: Error| error.at("X-Vault-Wrap-TTL"))?;
+    let ttl: Ttl =
+        value.parse().map_err(|error: Error| error.at("error parsing X-Vault-Wrap-TTL header"))?;
     Ok((!ttl.is_zero()).then_some(ttl))
 }
 
@@ -133,29 +137,73 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
 /// What the audit log and engines may ask for: everything but what authenticates the caller
 /// (CVE-2026-4525).
 fn others(headers: &HeaderMap) -> Vec<(String, String)> {
-    let is_other = |name: &str| !matches!(name, "authorization" | "x-vault-token" | "cookie" | "proxy-authorization");
+    let is_other = |name: &str| {
+        !matches!(name, "authorization" | "x-vault-token" | "cookie" | "proxy-authorization")
+    };
     let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
     headers.iter().filter(|(name, _)| is_other(name.as_str())).filter_map(pair).collect()
 }
 
+/// A body that is no JSON but the fields of a form. `curl -d` says that of JSON too.
+fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
+    media_type(headers) == Some("application/x-www-form-urlencoded")
+        && !body.trim_ascii_start().starts_with(b"{")
+}
+
+/// The fields of a form as a JSON object; one that comes several times becomes a list.
+fn form(body: &[u8]) -> Result<Bytes> {
+    let text = std::str::from_utf8(body).map_err(|_| Error::invalid("error parsing form data"))?;
+    let mut fields = BTreeMap::<String, Vec<String>>::new();
+    for (name, value) in parse_query(text) {
+        fields.entry(name).or_default().push(value);
+    }
+    let values = |values: Vec<String>| match <[String; 1]>::try_from(values) {
+        Ok([value]) => value.into(),
+        Err(values) => values.into(),
+    };
+    let object: serde_json::Map<String, serde_json::Value> =
+        fields.into_iter().map(|(name, list)| (name, values(list))).collect();
+    serde_json::to_vec(&object).map(Bytes::from).map_err(Error::internal)
+}
+
+/// What a body is, without its parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim).filter(|kind| !kind.is_empty())
+}
+
 fn decode(text: &str) -> Result<Cow<'_, str>> {
+    let is_escape = |part: &str| {
+        part.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(Error::invalid("the path or query holds a '%' without two hexadecimal digits"));
+    }
     percent_decode_str(text)
         .decode_utf8()
         .map_err(|_| Error::invalid("the path or query is not UTF-8"))
 }
 
-fn parse_query(query: &str) -> Result<Vec<(String, String)>> {
+fn parse_query(query: &str) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let (key, value) = (key.replace('+', " "), value.replace('+', " "));
-        pairs.push((decode(&key)?.into_owned(), decode(&value)?.into_owned()));
+        // As in Go: what is malformed is not there.
+        if let (Ok(key), Ok(value)) = (decode(&key), decode(&value)) {
+            pairs.push((key.into_owned(), value.into_owned()));
+        }
     }
-    Ok(pairs)
+    pairs
 }
 
-fn is_true(value: &str) -> bool {
-    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
+/// A parameter of the query that is true or false, in the spellings that Go takes.
+fn flag(value: Option<&str>) -> Result<bool> {
+    match value {
+        None | Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        Some(_) => Err(Error::invalid("")),
+    }
 }

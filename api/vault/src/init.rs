@@ -4,6 +4,7 @@ use base_crypto::hex;
 use base_types::{Error, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use core_pipeline::Core;
 use core_seal::{Share, Split, refuse_pgp_keys};
 use serde::{Deserialize, Serialize};
@@ -43,9 +44,10 @@ struct Keys<'a> {
     root_token: &'a str,
 }
 
-pub(crate) async fn initialize(core: &Arc<Core>, body: &[u8]) -> Result<HttpResponse> {
+pub(crate) async fn initialize(core: &Arc<Core>, body: &Bytes) -> Result<HttpResponse> {
     let init: Init = ceremony::body(body)?;
-    let pgp = init.pgp_keys.iter().chain(&init.recovery_pgp_keys).chain(Some(&init.root_token_pgp_key));
+    let pgp =
+        init.pgp_keys.iter().chain(&init.recovery_pgp_keys).chain(Some(&init.root_token_pgp_key));
     refuse_pgp_keys(pgp.map(String::as_str))?;
     let split = if core.seals.has_automatic() {
         if init.secret_shares != 0 || init.secret_threshold != 0 {
@@ -56,7 +58,7 @@ pub(crate) async fn initialize(core: &Arc<Core>, body: &[u8]) -> Result<HttpResp
         }
         match (init.recovery_shares, init.recovery_threshold) {
             (0, 0) => None,
-            (shares, threshold) => Some(Split::new(shares, threshold)?),
+            (shares, threshold) => Some(split(shares, threshold)?),
         }
     } else {
         if init.recovery_shares != 0 || init.recovery_threshold != 0 {
@@ -64,7 +66,7 @@ pub(crate) async fn initialize(core: &Arc<Core>, body: &[u8]) -> Result<HttpResp
                 "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
             ));
         }
-        Some(Split::new(init.secret_shares, init.secret_threshold)?)
+        Some(split(init.secret_shares, init.secret_threshold)?)
     };
     let done = core.initialize(split).await?;
     let (texts, base64) = (hex_texts(&done.key_shares), base64_texts(&done.key_shares));
@@ -77,6 +79,10 @@ pub(crate) async fn initialize(core: &Arc<Core>, body: &[u8]) -> Result<HttpResp
         recovery_keys_base64: is_recovery.then_some(recovery_base64),
         root_token: done.root_token.expose(),
     })
+}
+
+fn split(shares: u64, threshold: u64) -> Result<Split> {
+    Split::new(shares, threshold).map_err(|error| error.at("invalid seal configuration"))
 }
 
 pub(crate) fn hex_texts(shares: &[Share]) -> Vec<String> {

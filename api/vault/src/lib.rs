@@ -9,6 +9,7 @@ mod ceremony;
 mod health;
 mod incoming;
 mod init;
+mod redirect;
 mod rekey;
 mod render;
 mod seal_status;
@@ -16,10 +17,11 @@ mod status;
 
 use std::sync::Arc;
 
-use base_types::{Error, ErrorKind, Result};
+use base_types::{Error, ErrorKind, Namespace, Result};
 use bytes::Bytes;
+use core_engine_api::Verb;
 use core_pipeline::{Core, Peer};
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use http_body_util::Full;
 
 pub use status::status;
@@ -64,24 +66,35 @@ impl Api {
         body: Bytes,
         peer: Peer,
     ) -> Result<HttpResponse> {
+        if let Some(response) = redirect::to_clean_path(uri) {
+            return Ok(response);
+        }
         let target = incoming::Target::parse(method, uri)?;
         if let Some(response) = self.before_the_pipeline(method, &target, headers, &body).await {
             return response;
         }
+        if target.verb == Verb::Patch
+            && let Some(refusal) = refuse_other_than_merge_patch(headers)
+        {
+            return Ok(refusal);
+        }
+        let repeats_data = render::repeats_data(&target.path);
         let request = incoming::request(&*self.core.random, target, headers, body, peer)?;
-        let help = request.help.then(|| request.path.clone());
-        let namespace = request.namespace.clone();
+        let help = request.help.then(|| (request.namespace.clone(), request.path.clone()));
         let reply = self.core.handle(request).await;
         match (help, &reply.outcome) {
-            (Some(path), Ok(_)) => {
-                let mount = self.core.mount_of(&namespace, path.as_str());
-                let mount = mount.ok_or_else(|| Error::not_found("no handler for route"))?;
-                let below = path.as_str().strip_prefix(mount.record.path.as_str()).unwrap_or_default();
-                let text = { let _ = below; String::new() };
-                Ok(render::json(http::StatusCode::OK, text.into()))
-            }
-            _ => Ok(render::reply(reply)),
+            (Some((namespace, path)), Ok(_)) => self.help(&namespace, path.as_str()),
+            _ => Ok(render::reply(reply, repeats_data)),
         }
+    }
+
+    /// What may be asked of a path, for a caller who may know it.
+    fn help(&self, namespace: &Namespace, path: &str) -> Result<HttpResponse> {
+        let nothing = || Error::not_found("unsupported path");
+        let mount = self.core.mount_of(namespace, path).ok_or_else(nothing)?;
+        let full_path = format!("{namespace}{path}");
+        let below = full_path.strip_prefix(mount.full_path.as_str()).unwrap_or_default();
+        render::data(&core_system::help(&mount, below).ok_or_else(nothing)?)
     }
 
     /// The endpoints that work without a token, sealed or not. `None` for all others.
@@ -90,14 +103,14 @@ impl Api {
         method: &Method,
         target: &incoming::Target,
         headers: &HeaderMap,
-        body: &[u8],
+        body: &Bytes,
     ) -> Option<Result<HttpResponse>> {
         let path = target.path.strip_prefix("sys/")?;
         let core = &self.core;
         let answer = match (path, method.as_str()) {
             ("health", "GET" | "HEAD") => health::health(core, target).await,
             ("seal-status", "GET") => seal_status::status(core).await,
-            ("leader", "GET") => Ok(health::leader()),
+            ("leader", "GET") => health::leader(),
             ("init", "GET") => init::read(core).await,
             ("init", "PUT" | "POST") => init::initialize(core, body).await,
             ("unseal", "PUT" | "POST") => seal_status::unseal(core, body).await,
@@ -108,7 +121,7 @@ impl Api {
                 rekey::rekey(core, method, path, headers, body).await
             }
             ("health" | "seal-status" | "leader" | "init" | "unseal", _) => {
-                Err(Error::new(ErrorKind::Unsupported, "unsupported operation"))
+                Err(Error::new(ErrorKind::Unsupported, ""))
             }
             _ => return None,
         };
@@ -119,4 +132,18 @@ impl Api {
 /// The answer to a request that was refused before it reached the API.
 pub fn refusal(error: &Error) -> HttpResponse {
     render::error(error)
+}
+
+/// The only way to say what a patch does to the fields that it does not name (RFC 7396).
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+fn refuse_other_than_merge_patch(headers: &HeaderMap) -> Option<HttpResponse> {
+    match incoming::media_type(headers) {
+        Some(MERGE_PATCH) => None,
+        None => Some(render::refused(StatusCode::BAD_REQUEST, "mime: no media type")),
+        Some(other) => Some(render::refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            &format!("PATCH requires Content-Type of {MERGE_PATCH}, provided {other}"),
+        )),
+    }
 }

@@ -1,8 +1,12 @@
 use std::sync::Arc;
 
 use base_types::{Error, Result, Secret};
+use bytes::Bytes;
 use core_pipeline::Core;
-use core_seal::{RekeyOptions, RekeyStatus, RekeyStep, RekeyTarget, Split, VerifyStatus, VerifyStep, refuse_pgp_keys};
+use core_seal::{
+    RekeyOptions, RekeyStatus, RekeyStep, RekeyTarget, Split, VerifyStatus, VerifyStep,
+    refuse_pgp_keys,
+};
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +75,7 @@ pub(crate) async fn rekey(
     method: &Method,
     path: &str,
     headers: &HeaderMap,
-    text: &[u8],
+    text: &Bytes,
 ) -> Result<HttpResponse> {
     if core.is_sealed() {
         return Err(Error::sealed());
@@ -88,7 +92,9 @@ pub(crate) async fn rekey(
         ("init", "PUT" | "POST") => {
             refuse_pgp_keys(request.pgp_keys.iter().map(String::as_str))?;
             if request.backup {
-                return Err(Error::invalid("a backup is only made of keys encrypted with PGP, which is not supported"));
+                return Err(Error::invalid(
+                    "a backup is only made of keys encrypted with PGP, which is not supported",
+                ));
             }
             let split = Split::new(request.secret_shares, request.secret_threshold)?;
             let require_verification = request.require_verification;
@@ -133,7 +139,8 @@ pub(crate) async fn rekey(
 
 fn share(request: &Request) -> Result<core_seal::Share> {
     let key = request.key.as_ref();
-    let key = key.ok_or_else(|| Error::invalid("'key' must be specified in request body as JSON"))?;
+    let key =
+        key.ok_or_else(|| Error::invalid("'key' must be specified in request body as JSON"))?;
     core_seal::parse_share(key.expose())
 }
 
@@ -152,7 +159,11 @@ fn status(status: &RekeyStatus) -> Result<HttpResponse> {
     })
 }
 
-fn done(nonce: &str, shares: &[core_seal::Share], verification_nonce: &str) -> Result<HttpResponse> {
+fn done(
+    nonce: &str,
+    shares: &[core_seal::Share],
+    verification_nonce: &str,
+) -> Result<HttpResponse> {
     render::data(&Done {
         nonce,
         complete: true,

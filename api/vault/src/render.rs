@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::{HttpResponse, status};
 
-pub(crate) fn reply(reply: Reply) -> HttpResponse {
+/// `repeats_data` adds the members of `data` to the envelope itself, as some old paths do.
+pub(crate) fn reply(reply: Reply, repeats_data: bool) -> HttpResponse {
     let outcome = match reply.outcome {
         Ok(outcome) => outcome,
         Err(failure) => return error(&failure),
@@ -19,27 +20,79 @@ pub(crate) fn reply(reply: Reply) -> HttpResponse {
     if outcome.is_empty() {
         return empty();
     }
-    let status = if outcome.absent { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    if outcome.absent && outcome.data.is_none() {
+        return with_type(StatusCode::NOT_FOUND, "application/json", Bytes::new());
+    }
+    let status = match (outcome.absent, outcome.accepted) {
+        (true, _) => StatusCode::NOT_FOUND,
+        (false, true) => StatusCode::ACCEPTED,
+        (false, false) => StatusCode::OK,
+    };
     match core_pipeline::json(&reply.request_id, &outcome) {
-        Ok(text) => json(status, text.into()),
+        Ok(text) => {
+            let data = outcome.data.as_deref().filter(|_| repeats_data && outcome.wrap.is_none());
+            let text = data.and_then(|data| merged(data.get(), &text)).unwrap_or(text);
+            json(status, text.into())
+        }
         Err(failure) => error(&failure),
     }
 }
 
+/// The old paths whose answers have the members of `data` beside it once more, as clients from before
+/// the envelope expect them.
+pub(crate) fn repeats_data(path: &str) -> bool {
+    const EXACT: [&str; 11] = [
+        "audit",
+        "auth",
+        "capabilities",
+        "capabilities-accessor",
+        "capabilities-self",
+        "config/auditing/request-headers",
+        "config/cors",
+        "key-status",
+        "mounts",
+        "policy",
+        "remount",
+    ];
+    const BELOW: [&str; 6] = [
+        "audit-hash/",
+        "audit/",
+        "auth/",
+        "config/auditing/request-headers/",
+        "mounts/",
+        "policy/",
+    ];
+    path.strip_prefix("sys/").is_some_and(|path| {
+        EXACT.contains(&path) || BELOW.iter().any(|folder| path.starts_with(folder))
+    })
+}
+
+/// The members of two JSON objects in one; `None` if one of them has none.
+fn merged(a: &str, b: &str) -> Option<String> {
+    let inside = |text: &'_ str| -> Option<String> {
+        let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
+        (!inside.is_empty()).then(|| inside.to_owned())
+    };
+    Some(format!("{{{},{}}}", inside(a)?, inside(b)?))
+}
+
 /// Vault's shape of a failure. An empty text is an empty list.
 pub(crate) fn error(failure: &Error) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Failure<'a> {
-        errors: &'a [&'a str],
-    }
-    let text = [failure.public()];
-    let errors = if text[0].is_empty() { &[][..] } else { &text[..] };
-    let body = serde_json::to_vec(&Failure { errors }).unwrap_or_default();
-    let mut response = json(status(failure.kind()), body);
+    let mut response = refused(status(failure.kind()), failure.public());
     if failure.is(ErrorKind::RateLimited) {
         response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+pub(crate) fn refused(status: StatusCode, text: &str) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Failure<'a> {
+        errors: &'a [&'a str],
+    }
+    let text = [text];
+    let errors = if text[0].is_empty() { &[][..] } else { &text[..] };
+    json(status, serde_json::to_vec(&Failure { errors }).unwrap_or_default())
 }
 
 /// # Panics
@@ -55,10 +108,7 @@ pub(crate) fn data(data: &impl Serialize) -> base_types::Result<HttpResponse> {
 }
 
 pub(crate) fn empty() -> HttpResponse {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    with_type(StatusCode::NO_CONTENT, "application/json", Bytes::new())
 }
 
 fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> HttpResponse {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use base_types::{Error, Result, Secret};
+use bytes::Bytes;
 use core_pipeline::Core;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,6 @@ struct SealStatus<'a> {
     progress: u8,
     nonce: &'a str,
     version: &'static str,
-    build_date: &'static str,
     migration: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     cluster_name: &'a str,
@@ -43,7 +43,6 @@ pub(crate) async fn status(core: &Arc<Core>) -> Result<HttpResponse> {
         progress: status.progress,
         nonce: &status.nonce,
         version: VERSION,
-        build_date: "",
         migration: false,
         cluster_name: if sealed { "" } else { &core.settings.cluster_name },
         cluster_id: &cluster_id,
@@ -60,17 +59,19 @@ struct Unseal {
     reset: bool,
 }
 
-pub(crate) async fn unseal(core: &Arc<Core>, body: &[u8]) -> Result<HttpResponse> {
+pub(crate) async fn unseal(core: &Arc<Core>, body: &Bytes) -> Result<HttpResponse> {
     let request: Unseal = ceremony::body(body)?;
     if !core.seals.status().await?.initialized {
-        return Err(Error::invalid("server is not yet initialized"));
+        return Err(Error::invalid("Vault is not initialized"));
     }
     if request.reset {
         core.seals.reset_unseal();
     } else {
         let key = request.key.filter(|key| !key.expose().is_empty());
         let key = key.ok_or_else(|| {
-            Error::invalid("'key' must be specified in request body as JSON, or 'reset' set to true")
+            Error::invalid(
+                "'key' must be specified in request body as JSON, or 'reset' set to true",
+            )
         })?;
         core.unseal_with(core_seal::parse_share(key.expose())?).await?;
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use base_crypto::random_uuid;
-use base_types::{Error, Name, Result, Secret, Timestamp, Ttl};
+use base_types::{Error, ErrorKind, Name, Result, Secret, Timestamp, Ttl};
 use core_barrier::Tx;
 use core_engine_api::{Call, Response};
 use serde::{Serialize, Serializer};
@@ -35,6 +35,11 @@ struct SecretIdAnswer<'a> {
     secret_id_num_uses: u64,
     secret_id_ttl: Ttl,
     token_bound_cidrs: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Unknown {
+    error: String,
 }
 
 impl Approle {
@@ -71,12 +76,13 @@ impl Approle {
             Ok(issued)
         };
         let issued = self.storage.transact(issue).await?;
-        Response::data(&IssuedAnswer {
+        let answer = Response::data(&IssuedAnswer {
             secret_id: secret_id.expose(),
             secret_id_accessor: &issued.accessor,
             secret_id_num_uses: issued.num_uses,
             secret_id_ttl: issued.ttl,
-        })
+        })?;
+        Ok(Response { accessor: Some(issued.accessor.clone()), ..answer })
     }
 
     pub(crate) async fn list_accessors(
@@ -84,7 +90,12 @@ impl Approle {
         _: Call,
         listing: Listing,
     ) -> Result<Response> {
-        let role = self.role(&Name::parse(&listing.role_name)?).await?;
+        let role = self.role(&Name::parse(&listing.role_name)?).await;
+        // Here a role that is not there is a wrong request, as in Vault; "not found" is an empty list.
+        let role = role.map_err(|error| match error.is(ErrorKind::NotFound) {
+            true => Error::invalid(error.public().to_owned()),
+            false => error,
+        })?;
         let folder = keys::accessor(&role.folder, "");
         Response::keys(self.storage.list(&folder, &listing.after, listing.limit()).await?)
     }
@@ -109,9 +120,18 @@ impl Approle {
         let role = self.role(&Name::parse(&request.role_name)?).await?;
         let index: Option<AccessorIndex> =
             self.storage.get(&keys::accessor(&role.folder, accessor)).await?;
-        let hash = index.ok_or_else(|| request.unknown())?.hash;
-        let found = self.live_secret_id(&role.folder, &hash).await?;
-        describe(&found.ok_or_else(|| request.unknown())?)
+        let found = match index {
+            Some(index) => self.live_secret_id(&role.folder, &index.hash).await?,
+            None => None,
+        };
+        match found {
+            Some(found) => describe(&found),
+            // As in Vault: the fault is the data of an answer.
+            None => {
+                let fault = Unknown { error: request.unknown() };
+                Ok(Response { absent: true, ..Response::data(&fault)? })
+            }
+        }
     }
 
     pub(crate) async fn destroy(self: Arc<Self>, _: Call, request: BySecretId) -> Result<Response> {
@@ -131,7 +151,8 @@ impl Approle {
         let role = self.role(&Name::parse(&request.role_name)?).await?;
         let index: Option<AccessorIndex> =
             self.storage.get(&keys::accessor(&role.folder, accessor)).await?;
-        self.remove(&role.folder, &index.ok_or_else(|| request.unknown())?.hash).await?;
+        let index = index.ok_or_else(|| Error::not_found(request.unknown()))?;
+        self.remove(&role.folder, &index.hash).await?;
         Ok(Response::none())
     }
 
@@ -164,11 +185,9 @@ impl ByAccessor {
         }
     }
 
-    fn unknown(&self) -> Error {
+    fn unknown(&self) -> String {
         let accessor = &self.secret_id_accessor;
-        Error::not_found(format!(
-            "failed to find accessor entry for secret_id_accessor: {accessor:?}"
-        ))
+        format!("failed to find accessor entry for secret_id_accessor: {accessor:?}")
     }
 }
 

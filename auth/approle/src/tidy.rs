@@ -23,7 +23,10 @@ impl Approle {
     /// The same at once, without waiting for its time.
     pub(crate) async fn tidy_now(self: Arc<Self>, _: Call, _: Nothing) -> Result<Response> {
         self.tidy().await?;
-        Ok(Response::none())
+        Ok(Response::accepted(
+            "Tidy operation successfully started. Any information from the operation will be \
+             printed to the server's log.",
+        ))
     }
 
     async fn remove_expired(&self) -> Result<()> {

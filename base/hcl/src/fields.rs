@@ -151,7 +151,8 @@ impl<'a> Fields<'a> {
     }
 
     /// All blocks called `key`, in order, each with this many labels. In JSON, and where a list of
-    /// objects is assigned, the keys inside the object are the labels.
+    /// objects is assigned, the keys inside the object are the labels; an
+    /// empty object where the second or a later label is missing is an error.
     pub fn blocks(&mut self, key: &'static str, labels: usize) -> Result<Vec<Block<'a>>> {
         debug_assert!(labels < DEPTH_MAX);
         let mut blocks = Vec::new();
@@ -228,6 +229,13 @@ struct Place {
     wanted: usize,
 }
 
+impl Place {
+    /// How the block is written.
+    fn sample(&self) -> String {
+        format!("{}{} {{ … }}", self.name, " \"…\"".repeat(self.wanted))
+    }
+}
+
 /// Descends through labels and lists of objects. The tree is at most [`DEPTH_MAX`] deep.
 fn collect_blocks<'a>(
     place: &Place,
@@ -244,6 +252,11 @@ fn collect_blocks<'a>(
             blocks.push(Block { at, labels: labels.clone(), body });
             Ok(())
         }
+        Kind::Object(body) if body.entries.is_empty() => match labels.last() {
+            // No block at all, as JSON writes it: `"path": {}`.
+            None => Ok(()),
+            Some(last) => Err(last.at.error(format!("a label is missing: {}", place.sample()))),
+        },
         Kind::Object(body) => body.entries.iter().try_for_each(|entry| {
             labels.push(&entry.key);
             let outcome = collect_blocks(place, labels, &entry.value, blocks);
@@ -252,8 +265,7 @@ fn collect_blocks<'a>(
         }),
         Kind::Null => Ok(()),
         Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => {
-            let sample = " \"…\"".repeat(place.wanted);
-            Err(value.at.error(format!("a block is expected: {}{sample} {{ … }}", place.name)))
+            Err(value.at.error(format!("a block is expected: {}", place.sample())))
         }
     }
 }
@@ -388,6 +400,26 @@ mod tests {
             message(body.fields().blocks("listener", 1)),
             "line 1, column 22: a block is expected: listener \"…\" { … }"
         );
+    }
+
+    #[test]
+    fn an_empty_block_that_has_a_label_needs_all_of_them() {
+        for (text, labels, expected) in [
+            ("audit \"file\" \"a\" {}", 2, ""),
+            ("telemetry {}", 0, ""),
+            ("audit \"file\" {}", 2, "line 1, column 7: a label is missing: audit \"…\" \"…\" { … }"),
+            (
+                r#"{"audit": [{"file": {"a": {}}}, {"socket": [{}]}]}"#,
+                2,
+                "line 1, column 34: a label is missing: audit \"…\" \"…\" { … }",
+            ),
+            (r#"{"seal": {}}"#, 1, ""),
+            (r#"{"audit": []}"#, 2, ""),
+        ] {
+            let body = parse(text).unwrap();
+            let name = ["telemetry", "seal", "audit"][labels];
+            assert_eq!(message(body.fields().blocks(name, labels)), expected, "{text}");
+        }
     }
 
     #[test]

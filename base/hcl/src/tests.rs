@@ -147,6 +147,7 @@ fn refusals_in_hcl_name_place_and_remedy() {
         refuse(&format!("a = \"{escape}\""), &format!("line 1, column 6: {code}"));
     }
     refuse("a = \"\0\"", "line 1, column 6: a string cannot hold the character NUL");
+    refuse("a = \"${\0}\"", "line 1, column 8: a string cannot hold the character NUL");
     refuse(
         "a = <b",
         "line 1, column 5: a value must follow, but found '<'; a heredoc begins with <<WORD",

@@ -22,11 +22,13 @@ pub(crate) fn quoted(cursor: &mut Cursor<'_>) -> Result<String> {
             Some('"') => return Ok(text),
             Some('\\') => text.push(escape(cursor, at)?),
             Some('\n') | None => return Err(unterminated(opening)),
-            Some('\0') => return Err(at.error("a string cannot hold the character NUL")),
+            Some('\0') => return Err(at.error(NO_NUL)),
             Some(char) => text.push(char),
         }
     }
 }
+
+const NO_NUL: &str = "a string cannot hold the character NUL";
 
 fn unterminated(opening: Position) -> base_types::Error {
     opening.error("the string never ends: add \", or use a heredoc for several lines")
@@ -36,11 +38,13 @@ fn unterminated(opening: Position) -> base_types::Error {
 fn interpolation(cursor: &mut Cursor<'_>, opening: Position, text: &mut String) -> Result<()> {
     let mut braces = 1;
     while braces > 0 {
+        let at = cursor.at();
         let char =
             cursor.bump().ok_or_else(|| opening.error("${ in this string never ends: add }"))?;
         match char {
             '{' => braces += 1,
             '}' => braces -= 1,
+            '\0' => return Err(at.error(NO_NUL)),
             _ => {}
         }
         text.push(char);
@@ -124,7 +128,7 @@ pub(crate) fn heredoc(cursor: &mut Cursor<'_>) -> Result<String> {
 
 fn check_nul(opening: Position, text: String) -> Result<String> {
     if text.contains('\0') {
-        return Err(opening.error("a string cannot hold the character NUL"));
+        return Err(opening.error(NO_NUL));
     }
     Ok(text)
 }

@@ -12,20 +12,22 @@ const LENGTH_MAX: usize = 512;
 
 impl Name {
     /// # Errors
-    /// `Invalid` if nothing but space is left, the name is longer than 512 bytes, or it holds a
-    /// control character.
+    /// `Invalid` if nothing but space is left, the canonical name is longer than 512 bytes, or it
+    /// holds a control character.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.is_empty() {
             return Err(Error::invalid("the name is empty"));
         }
-        if text.len() > LENGTH_MAX {
-            return Err(Error::invalid("the name is longer than 512 bytes"));
-        }
         if text.chars().any(char::is_control) {
             return Err(Error::invalid("the name holds a control character"));
         }
-        Ok(Self(text.to_lowercase().into()))
+        // A lower-case letter may take more bytes than its capital: İ becomes i and a dot.
+        let name = text.to_lowercase();
+        if name.len() > LENGTH_MAX {
+            return Err(Error::invalid("the name is longer than 512 bytes"));
+        }
+        Ok(Self(name.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -52,5 +54,8 @@ mod tests {
         for text in ["", "  ", "a\0b", "ro\not"] {
             assert!(Name::parse(text).is_err(), "{text:?}");
         }
+        assert!(Name::parse(&"A".repeat(LENGTH_MAX)).is_ok());
+        assert!(Name::parse(&"A".repeat(LENGTH_MAX + 1)).is_err());
+        assert!(Name::parse(&"İ".repeat(LENGTH_MAX / 2)).is_err(), "it grows to 768 bytes");
     }
 }

@@ -197,10 +197,19 @@ async fn who_can(cx: &mut Context) -> Outcome {
     print_answer(cx, &request, "Error asking who can").await
 }
 
+/// Prints the text that the server wrote for people, unless a field or another form is asked for.
 async fn print_answer(cx: &mut Context, request: &Request, act: &str) -> Outcome {
     let reply = cx.secret(request).await.doing(act)?;
     let reply = reply.ok_or_else(|| Failure::remote("data from server response is empty"))?;
-    cx.print(&reply)
+    let is_for_people = cx.out.is_table() && cx.flags.text("field").is_empty();
+    match reply.get("text").and_then(Json::as_text).filter(|_| is_for_people) {
+        Some(text) => {
+            reply.print_warnings(&mut cx.out);
+            cx.out.line(text.trim_end());
+            Ok(())
+        }
+        None => cx.print(&reply),
+    }
 }
 
 #[cfg(test)]

@@ -30,15 +30,23 @@ impl Body {
         }
         check_limits(&text)?;
         let text_str = std::str::from_utf8(&text)
-            .map_err(|_| Error::invalid("failed to parse JSON input: the text is not UTF-8"))?;
+            .map_err(|_| Error::invalid("failed to decode JSON input: the text is not UTF-8"))?;
         let raw: &RawValue = serde_json::from_str(text_str).map_err(|error| syntax(&error))?;
         if raw.get().starts_with('{') {
             Ok(Self::Json(text))
         } else if raw.get() == "null" {
             Ok(Self::Empty)
         } else {
-            Err(Error::invalid("failed to parse JSON input: the body must be a JSON object"))
+            Err(Error::invalid("failed to decode JSON input: the body must be a JSON object"))
         }
+    }
+
+    /// The fields as a typed request, read as forgivingly as those of an engine.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field and not the value, if one is of the wrong type.
+    pub fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        crate::weak::parse(&[], self).map(|parsed| parsed.request)
     }
 
     /// The body as the text of a JSON object; a query becomes an object of strings.
@@ -66,8 +74,11 @@ impl Body {
 }
 
 fn syntax(error: &serde_json::Error) -> Error {
+    if error.is_eof() {
+        return Error::invalid("failed to decode JSON input: unexpected EOF");
+    }
     Error::invalid(format!(
-        "failed to parse JSON input: malformed at line {}, column {}",
+        "failed to decode JSON input: malformed at line {}, column {}",
         error.line(),
         error.column()
     ))

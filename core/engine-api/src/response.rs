@@ -12,12 +12,16 @@ pub struct Response {
     pub data: Option<Box<RawValue>>,
     /// The thing itself is not there, though `data` says something about it (a deleted version).
     pub absent: bool,
+    /// What was asked for has begun and goes on after the answer.
+    pub accepted: bool,
     pub warnings: Vec<String>,
     pub login: Option<LoginGrant>,
     /// What the pipeline made of `login`, or the server's own engines say of a renewed token.
     pub auth: Option<AuthReply>,
     /// A wrapped answer that was wrapped again.
     pub wrap: Option<WrapReply>,
+    /// The accessor of the credential in `data`, shown beside a wrapping token.
+    pub accessor: Option<String>,
     pub lease: Option<LeaseGrant>,
     /// How long the caller may rely on the data; shown as `lease_duration` without a lease.
     pub refresh: Option<Ttl>,
@@ -74,6 +78,11 @@ impl Response {
             return Err(Error::not_found(""));
         }
         Self::data(&Keys { keys: entries.keys().collect(), key_info: &entries })
+    }
+
+    /// Work that goes on after this answer; `warning` says where to look for its end.
+    pub fn accepted(warning: impl Into<String>) -> Self {
+        Self { accepted: true, ..Self::default() }.warn(warning)
     }
 
     pub fn login(grant: LoginGrant) -> Self {

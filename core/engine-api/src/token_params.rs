@@ -166,7 +166,7 @@ pub fn parse_cidrs(texts: &[String]) -> Result<Vec<Cidr>> {
     let parse = |text: &String| {
         text.parse().map_err(|_| {
             Error::invalid(format!(
-                "error parsing address {text:?}: Unable to convert {text:?} to an IPv4 or IPv6 address"
+                "error parsing address {text:?}: Unable to convert {text:?} to an IPv4 or IPv6 address, or a UNIX Socket"
             ))
         })
     };
@@ -278,7 +278,8 @@ mod tests {
             ),
             (
                 TokenUpdate { bound_cidrs: cidrs("zz"), ..none() },
-                "error parsing address \"zz\": Unable to convert \"zz\" to an IPv4 or IPv6 address",
+                "error parsing address \"zz\": Unable to convert \"zz\" to an IPv4 or IPv6 address, or a \
+                 UNIX Socket",
             ),
         ] {
             let mut params = TokenParams::default();

@@ -123,9 +123,10 @@ impl Entities {
         self.by_id.clear();
     }
 
+    /// The entity with this id, if it is one of this namespace.
     pub async fn read(&self, namespace: &str, id: &Arc<str>) -> Result<Option<Arc<Entity>>> {
         if let Some(entity) = self.by_id.get(id) {
-            return Ok(Some(entity));
+            return Ok(Some(entity).filter(|entity| &*entity.namespace == namespace));
         }
         let found = self.state.get::<Entity>(&entity_key(namespace, id)).await?.map(Arc::new);
         if let Some(entity) = &found {

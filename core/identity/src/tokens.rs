@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use base_crypto::{HmacKey, Random, hex, random_base62};
 use base_types::{Cidr, Clock, Error, ErrorKind, Name, Result, Secret, Timestamp, TokenId, Ttl};
-use core_barrier::{Barrier, View};
+use core_barrier::{Barrier, Tx, View};
 use core_lease::{Lease, Leases, Subject};
 use quick_cache::sync::Cache;
 
@@ -165,6 +165,12 @@ impl Tokens {
         }
     }
 
+    /// Whether a stored token may still be used, as part of a transaction that relies on it.
+    pub async fn is_alive(&self, tx: &Tx, id: &TokenId) -> Result<bool> {
+        let token = tx.get::<Token>(&token_key(id)).await?;
+        Ok(token.is_some_and(|token| !token.revoking && !token.has_expired(self.clock.now())))
+    }
+
     /// The id under which a token with this text would be stored.
     pub fn id(&self, text: &str) -> Result<TokenId> {
         Ok(id_of(&self.digest(text)?))
@@ -216,14 +222,12 @@ impl Tokens {
     }
 
     async fn store(&self, token: &Token) -> Result<()> {
-        let now = self.clock.now();
         self.state
             .transact(move |tx| async move {
-                if let Some(parent) = &token.parent {
-                    let parent = tx.get::<Token>(&token_key(parent)).await?;
-                    parent
-                        .filter(|p| !p.revoking && !p.has_expired(now))
-                        .ok_or_else(Error::denied)?;
+                if let Some(parent) = &token.parent
+                    && !self.is_alive(&tx, parent).await?
+                {
+                    return Err(Error::denied());
                 }
                 if tx.get::<Token>(&token_key(&token.id)).await?.is_some() {
                     return Err(Error::invalid("cannot create a token with a duplicate ID"));

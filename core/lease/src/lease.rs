@@ -102,7 +102,8 @@ impl Record for Mark {
 }
 
 pub(crate) fn split_namespace(rest: &str) -> Result<(&str, &str)> {
-    rest.split_once('/').ok_or_else(|| base_types::Error::internal(format!("lease index entry {rest:?}")))
+    rest.split_once('/')
+        .ok_or_else(|| base_types::Error::internal(format!("lease index entry {rest:?}")))
 }
 
 #[cfg(test)]

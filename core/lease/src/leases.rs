@@ -83,7 +83,13 @@ impl Leases {
     }
 
     /// The ids that start with `prefix` and sort after `after`, a page of them.
-    pub async fn page(&self, namespace: &str, prefix: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+    pub async fn page(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>> {
         let root = record_key(namespace, "");
         let after = if after.is_empty() { String::new() } else { format!("{root}{after}") };
         let keys = self.state.keys(&format!("{root}{prefix}"), &after, limit).await?;

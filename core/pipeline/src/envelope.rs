@@ -12,7 +12,8 @@ use crate::reply::Outcome;
 /// `Internal` if it cannot be written, which plain structs always can.
 pub fn json(request_id: &str, outcome: &Outcome) -> Result<String> {
     let envelope = Envelope {
-        request_id,
+        // As in Vault: who reads the wrapped answer later finds its request there.
+        request_id: if outcome.wrap.is_some() { "" } else { request_id },
         lease_id: &outcome.lease_id,
         renewable: outcome.renewable,
         lease_duration: outcome.lease_duration,

@@ -49,12 +49,13 @@ impl Core {
             return Err(Error::invalid("batch tokens cannot be periodic or limited in uses"));
         }
         let entity = self.entity_of(mount, &grant).await?;
+        let display_name = display_name(mount, &grant);
         let login = grant.internal.map(|internal| Login { mount: mount.record.uuid.clone(), internal });
         let new = NewToken {
             kind,
             namespace: mount.namespace.id().clone(),
             policies,
-            display_name: grant.display_name,
+            display_name,
             metadata: grant.metadata,
             parent: grant.parent,
             ttl,
@@ -141,7 +142,7 @@ impl Core {
         let times = Times { ttl: grant.ttl, max_ttl: grant.max_ttl, ..Times::default() };
         let life = lifetime(times, self.limits(mount), now, now)?;
         outcome.warnings.extend(life.warnings);
-        let (owner, end) = owner_of(&session.token);
+        let Owner { token: owner, is_stored, end } = Owner::of(&session.token);
         let expires = end.map_or(life.expires, |end| end.min(life.expires));
         let random = base_crypto::random_base62(&*self.random, LEASE_ID_LENGTH);
         let lease = Lease {
@@ -156,13 +157,28 @@ impl Core {
                 kind: grant.kind.to_owned(),
                 internal: grant.internal,
                 max_ttl: grant.max_ttl,
-                token: owner,
+                token: owner.clone(),
             },
             failures: 0,
             cause: None,
         };
-        let new = &lease;
-        self.state.transact(move |tx| async move { self.leases.insert(&tx, new) }).await?;
+        let (new, owner) = (&lease, &owner);
+        let is_kept = self
+            .state
+            .transact(move |tx| async move {
+                if !is_stored || self.tokens.is_alive(&tx, owner).await? {
+                    return self.leases.insert(&tx, new).map(|()| true);
+                }
+                // Its owner ended meanwhile and will not take it down.
+                self.leases.insert(&tx, &Lease { expires: Some(now), ..new.clone() })?;
+                Ok(false)
+            })
+            .await?;
+        if !is_kept {
+            return Err(Error::invalid(
+                "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
+            ));
+        }
         outcome.lease_id = lease.id;
         outcome.lease_duration = now.until(expires);
         outcome.renewable = lease.renewable;
@@ -257,17 +273,36 @@ impl Core {
     }
 }
 
-/// The token that a secret dies with, and when at the latest. A batch token cannot be found again
-/// to take its secrets down, so its parent stands in for it, and they end when it does.
-fn owner_of(token: &Token) -> (TokenId, Option<Timestamp>) {
-    match token.kind {
-        Kind::Batch => (token.parent.clone().unwrap_or_else(|| token.id.clone()), token.expires),
-        Kind::Service => (token.id.clone(), None),
+/// The token that a secret dies with. A batch token cannot be found again to take its secrets
+/// down, so its parent stands in for it, and they end when it does.
+struct Owner {
+    token: TokenId,
+    is_stored: bool,
+    end: Option<Timestamp>,
+}
+
+impl Owner {
+    fn of(token: &Token) -> Self {
+        match (token.kind, &token.parent) {
+            (Kind::Service, _) => Self { token: token.id.clone(), is_stored: true, end: None },
+            (Kind::Batch, Some(parent)) => Self { token: parent.clone(), is_stored: true, end: token.expires },
+            (Kind::Batch, None) => Self { token: token.id.clone(), is_stored: false, end: token.expires },
+        }
     }
 }
 
 /// Base-62 digits at the end of a lease id.
 const LEASE_ID_LENGTH: usize = 24;
+
+/// A login is named after its mount and whoever logs in, as `userpass-bob`; a token that was made
+/// with another one brings its name along.
+fn display_name(mount: &MountEntry, grant: &LoginGrant) -> String {
+    if grant.internal.is_none() {
+        return grant.display_name.clone();
+    }
+    let source = mount.shown_path().replace('/', "-");
+    format!("{source}{}", grant.display_name).trim_end_matches('-').to_owned()
+}
 
 fn renewed(lease: &Lease, expires: Timestamp, now: Timestamp, internal: Box<RawValue>) -> Lease {
     let mut renewed = Lease { expires: Some(expires), renewed: Some(now), ..lease.clone() };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use base_types::{Error, ErrorKind, Result};
-use core_engine_api::{Call, Caller, Found, Response, Verb};
+use core_engine_api::{Call, Caller, Endpoint, Found, Response, Verb};
 use core_identity::{Kind, Token, Uses};
 use core_policy::{Granted, Operation, Parameters};
 use core_quota::Target;
@@ -26,6 +26,8 @@ pub(crate) struct Place {
     found: Found,
     /// Relative to the mount.
     path: String,
+    /// The path below the mount was written with a slash at its end.
+    is_folder: bool,
 }
 
 impl Place {
@@ -47,6 +49,30 @@ impl Place {
             (Some(mount), Found::Route { route, .. }) => mount.backend.endpoint(*route).open,
             _ => false,
         }
+    }
+
+    /// One logs in here, but not by this verb.
+    fn is_other_verb_of_login(&self) -> bool {
+        matches!(self.found, Found::OtherVerb) && self.endpoints().any(|endpoint| endpoint.login)
+    }
+
+    /// The end of the path is free, so that a slash there is part of a name.
+    fn takes_any_rest(&self) -> bool {
+        self.endpoints().any(|endpoint| endpoint.pattern.ends_with("..}"))
+    }
+
+    /// What answers at this path, by any verb.
+    fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let find = |mount: &'_ MountEntry, verb| match mount.backend.find(verb, &self.path) {
+            Found::Route { route, .. } => Some(route),
+            Found::Nothing | Found::OtherVerb => None,
+        };
+        self.mount.iter().flat_map(move |mount| {
+            Verb::ALL
+                .into_iter()
+                .filter_map(move |verb| find(mount, verb))
+                .map(|route| mount.backend.endpoint(route))
+        })
     }
 }
 
@@ -125,8 +151,11 @@ impl Core {
     /// Finds the namespace, the mount and the route.
     fn place(&self, request: &Request) -> Result<Place> {
         let start = self.namespaces.find(&request.namespace);
-        let start = start.ok_or_else(|| Error::not_found(format!("namespace {:?} not found", request.namespace.as_str())))?;
+        let start = start.ok_or_else(|| Error::not_found("namespace not found"))?;
         let (namespace, rest) = self.namespaces.descend(start, request.path.as_str());
+        // One spelling of each path, so that policies, the audit log and engines see the same: a
+        // listing is of a folder, anything else is not.
+        let rest = if request.verb.is_listing() { rest } else { rest.strip_suffix('/').unwrap_or(rest) };
         if namespace.record.deleting {
             return Err(Error::not_found("the namespace is being deleted"));
         }
@@ -135,6 +164,7 @@ impl Core {
         } else {
             format!("{}{rest}", namespace.path)
         };
+        let is_folder = !request.verb.is_listing() && request.path.as_str().ends_with('/');
         let (mount, found, path) = match self.mounts.find(&full_path) {
             Some((mount, path)) if mount.namespace.id() == namespace.id() && !mount.record.deleting => {
                 let path = path.trim_end_matches('/').to_owned();
@@ -143,7 +173,8 @@ impl Core {
             }
             _ => (None, Found::Nothing, String::new()),
         };
-        Ok(Place { namespace, full_path, mount, found, path })
+        let is_folder = is_folder && !path.is_empty();
+        Ok(Place { namespace, full_path, mount, found, path, is_folder })
     }
 
     /// What is asked, in the words of policies, and the call that asks it. Whether a write creates
@@ -184,13 +215,15 @@ impl Core {
         let &(operation, _) = operation.map_err(copy)?;
         let granted = if place.is_open() && operation != Operation::Help {
             Granted::by_open_route(operation)
+        } else if place.is_other_verb_of_login() {
+            return Err(Error::unsupported());
         } else {
             decide(request, place, session.as_ref().map_err(copy)?, operation)?
         };
         let Some(mount) = place.mount.clone() else {
+            let path = request.path.as_str();
             return Err(Error::not_found(format!(
-                "no handler for route {:?}. route entry not found.",
-                place.path()
+                "no handler for route {path:?}. route entry not found."
             )));
         };
         if operation == Operation::Help {
@@ -198,9 +231,15 @@ impl Core {
         }
         let (route, params) = match &place.found {
             Found::Route { route, params } => (*route, params.clone()),
-            Found::OtherVerb => return Err(Error::unsupported()),
-            Found::Nothing => return Err(Error::not_found(format!("no handler for route {:?}. route entry found, but no path matches it.", place.path()))),
+            Found::OtherVerb if request.verb.is_listing() && !place.takes_any_rest() => {
+                return Err(unsupported_path());
+            }
+            Found::OtherVerb => return Err(one_fault(ErrorKind::Unsupported, "unsupported operation")),
+            Found::Nothing => return Err(unsupported_path()),
         };
+        if place.is_folder && request.verb == Verb::Read {
+            return Err(if place.takes_any_rest() { Error::not_found("") } else { unsupported_path() });
+        }
         let mut call = call(request, place, params);
         if let Ok(session) = session {
             call.caller = caller(session, request);
@@ -280,10 +319,12 @@ impl Core {
         session: Option<&Session>,
         response: Response,
     ) -> Result<Outcome> {
-        let Response { data, absent, warnings, login, auth, wrap, lease, refresh, raw } = response;
+        let Response { data, absent, accepted, warnings, login, auth, wrap, accessor, lease, refresh, raw } = response;
         let mut outcome = Outcome {
             data,
             absent,
+            accepted,
+            accessor: accessor.unwrap_or_default(),
             warnings,
             auth,
             wrap,
@@ -293,10 +334,13 @@ impl Core {
         };
         if let Some(grant) = login {
             let quota = self.quotas.lease(place.target())?;
-            let (auth, _) = self.grant_token(mount, place.path(), grant, &mut outcome.warnings).await?;
+            let (auth, token) = self.grant_token(mount, place.path(), grant, &mut outcome.warnings).await?;
             outcome.auth = Some(auth);
             self.counters.tokens.add_one();
-            quota.keep();
+            // A batch token has no lease: nobody would notice its end.
+            if token.kind == Kind::Service {
+                quota.keep();
+            }
         }
         if let Some(grant) = lease {
             let quota = self.quotas.lease(place.target())?;
@@ -314,7 +358,8 @@ impl Core {
         ttl: base_types::Ttl,
         outcome: Outcome,
     ) -> Result<Outcome> {
-        let wrapped_accessor = outcome.auth.as_ref().map(|auth| auth.accessor.clone()).unwrap_or_default();
+        let of_token = outcome.auth.as_ref().map(|auth| auth.accessor.clone());
+        let wrapped_accessor = of_token.unwrap_or_else(|| outcome.accessor.clone());
         let record = WrappedRecord {
             response: crate::envelope::json(&request.id, &outcome)?,
             creation_time: self.clock.now(),
@@ -344,7 +389,18 @@ fn decide(request: &Request, place: &Place, session: &Arc<Session>, operation: O
         wrap_ttl: request.wrap_ttl,
         sudo_required,
     };
-    session.acl.decide(&asked).into_result()
+    let refused = |error: Error| one_fault(ErrorKind::Denied, "permission denied").because(error.log());
+    session.acl.decide(&asked).into_result().map_err(refused)
+}
+
+/// A refusal in the form that Vault gives to those that come out of its request path: clients look
+/// for it.
+fn one_fault(kind: ErrorKind, text: &str) -> Error {
+    Error::new(kind, format!("1 error occurred:\n\t* {text}\n\n"))
+}
+
+fn unsupported_path() -> Error {
+    one_fault(ErrorKind::NotFound, "unsupported path")
 }
 
 fn parameters(request: &Request) -> Option<Parameters> {

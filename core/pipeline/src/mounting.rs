@@ -47,11 +47,7 @@ impl Core {
         if let Some(taken) = self.mounts.conflict(&full_path) {
             return Err(Error::invalid(format!("path is already in use at {taken}")));
         }
-        if let Ok(segment) = namespace.path.child(path.split('/').next().unwrap_or_default())
-            && self.namespaces.find(&segment).is_some()
-        {
-            return Err(Error::invalid(format!("path {path:?} is taken by a namespace")));
-        }
+        self.check_no_namespace(namespace, &path)?;
         let NewMount { description, config, local, seal_wrap, external_entropy_access, .. } = new;
         let mut options = new.options;
         if let Some(version) = kind.meta().version {
@@ -73,6 +69,17 @@ impl Core {
         };
         self.state.put(&mounts::record_key(&record), &record).await?;
         self.open_mount(record, namespace.clone()).await
+    }
+
+    /// # Errors
+    /// `Invalid` if `path` leads into a namespace below, where nobody would find what is mounted.
+    fn check_no_namespace(&self, namespace: &NamespaceEntry, path: &str) -> Result<()> {
+        if let Ok(segment) = namespace.path.child(path.split('/').next().unwrap_or_default())
+            && self.namespaces.find(&segment).is_some()
+        {
+            return Err(Error::invalid(format!("path {path:?} is taken by a namespace")));
+        }
+        Ok(())
     }
 
     fn accessor(&self, role: Role, kind: &str) -> String {
@@ -208,6 +215,7 @@ impl Core {
         if let Some(taken) = self.mounts.conflict(&full_path) {
             return Err(Error::invalid(format!("path already in use at {taken:?}")));
         }
+        self.check_no_namespace(&mount.namespace, &path)?;
         self.revoke_prefix(&mount.record.namespace, &mount.record.path, false).await?;
         let record = MountRecord { path, ..mount.record.clone() };
         self.state.put(&mounts::record_key(&record), &record).await?;

@@ -27,11 +27,15 @@ pub struct Outcome {
     pub data: Option<Box<RawValue>>,
     /// The thing is not there, though `data` says something about it.
     pub absent: bool,
+    /// What was asked for goes on after the reply.
+    pub accepted: bool,
     pub lease_id: String,
     pub renewable: bool,
     pub lease_duration: Ttl,
     pub auth: Option<AuthReply>,
     pub wrap: Option<WrapReply>,
+    /// Of the credential in `data`; empty if it has none.
+    pub accessor: String,
     pub warnings: Vec<String>,
     pub raw: Option<Raw>,
 }

@@ -231,8 +231,13 @@ impl Core {
             work.spawn(async move { core.expire_one(&lease).await });
         }
         // All of them come to their end, whatever becomes of one.
-        let done = work.join_all().await;
-        done.into_iter().collect::<Result<()>>().map(|()| None)
+        let mut first_failure = None;
+        while let Some(done) = work.join_next().await {
+            if let Err(error) = done.unwrap_or_else(|panic| Err(base_types::Error::internal(panic))) {
+                first_failure.get_or_insert(error);
+            }
+        }
+        first_failure.map_or(Ok(None), Err)
     }
 
     async fn expire_one(&self, lease: &Lease) -> Result<()> {

@@ -54,3 +54,25 @@ impl Core {
         self.state.put(UI_HEADERS, &UiHeaders(headers)).await
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_forms_do_not_change() {
+        let cors = Cors {
+            allowed_origins: vec!["http://a".into()],
+            allowed_headers: vec!["X-A".into()],
+            allow_credentials: true,
+        };
+        let golden = r#"{"allowed_origins":["http://a"],"allowed_headers":["X-A"],"allow_credentials":true}"#;
+        assert_eq!(serde_json::to_string(&cors).unwrap(), golden);
+        assert_eq!(serde_json::from_str::<Cors>(golden).unwrap(), cors);
+        let headers = UiHeaders(BTreeMap::from([("X-A".into(), vec!["b".into()])]));
+        let golden = r#"{"X-A":["b"]}"#;
+        assert_eq!(serde_json::to_string(&headers).unwrap(), golden);
+        assert_eq!(serde_json::from_str::<UiHeaders>(golden).unwrap().0, headers.0);
+    }
+}

@@ -65,7 +65,8 @@ impl Buckets {
         // A clock that was set back must not make the same time count twice.
         bucket.filled = bucket.filled.max(now);
         if bucket.tokens < 1.0 {
-            bucket.blocked_until = if pace.block.is_zero() { Timestamp::EPOCH } else { now.plus(pace.block) };
+            bucket.blocked_until =
+                if pace.block.is_zero() { Timestamp::EPOCH } else { now.plus(pace.block) };
             return false;
         }
         bucket.tokens -= 1.0;

@@ -122,7 +122,10 @@ impl Quotas {
         let before = active.leases.fetch_add(1, Ordering::SeqCst);
         let slot = Slot(Some(active));
         if before >= 0 && before as u64 >= max {
-            return Err(Error::rate_limited(format!("request path {:?}: lease count quota exceeded", target.path)));
+            return Err(Error::rate_limited(format!(
+                "request path {:?}: lease count quota exceeded",
+                target.path
+            )));
         }
         Ok(slot)
     }
@@ -195,7 +198,11 @@ impl Table {
         })
     }
 
-    fn most_specific(&self, target: Target<'_>, kind: impl Fn(&Limit) -> bool) -> Option<Arc<Active>> {
+    fn most_specific(
+        &self,
+        target: Target<'_>,
+        kind: impl Fn(&Limit) -> bool,
+    ) -> Option<Arc<Active>> {
         let fits = |active: &&Arc<Active>| kind(&active.quota.limit) && active.quota.covers(target);
         self.quotas.values().filter(fits).max_by_key(|active| active.quota.path.len()).cloned()
     }
@@ -212,7 +219,8 @@ impl Quota {
             return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         }
         let above = target.namespace != own && target.namespace.starts_with(own.as_str());
-        (self.inheritable || !above) && (own == target.mount || target.path.starts_with(own.as_str()))
+        (self.inheritable || !above)
+            && (own == target.mount || target.path.starts_with(own.as_str()))
     }
 }
 
@@ -254,7 +262,9 @@ mod tests {
     fn a_path_is_not_the_beginning_of_a_word() {
         let quotas = Quotas::default();
         quotas.set(requests("q", "secret/data/a", 1.0), 0);
-        let admitted = |path| (0..3).filter(|_| quotas.admit(target(path), None, Timestamp::EPOCH).is_ok()).count();
+        let admitted = |path| {
+            (0..3).filter(|_| quotas.admit(target(path), None, Timestamp::EPOCH).is_ok()).count()
+        };
         assert_eq!(admitted("secret/data/ab"), 3);
         assert_eq!(admitted("secret/data/a/b"), 1);
         assert_eq!(admitted("secret/data/a"), 0);
@@ -285,7 +295,10 @@ mod tests {
         assert_eq!(admitted("secret/data/a"), 2);
         assert_eq!(admitted("secret/data/b"), 3);
         assert_eq!(admitted("other/x"), 1);
-        quotas.set_config(QuotaConfig { rate_limit_exempt_paths: vec!["other/*".into()], ..Default::default() });
+        quotas.set_config(QuotaConfig {
+            rate_limit_exempt_paths: vec!["other/*".into()],
+            ..Default::default()
+        });
         assert_eq!(admitted("other/x"), 10);
         let error = quotas.admit(target("secret/data/a"), None, Timestamp::EPOCH).unwrap_err();
         assert!(error.is(base_types::ErrorKind::RateLimited));

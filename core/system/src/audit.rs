@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::System;
+use crate::scope::named;
 
 pub(crate) fn routes(table: &mut Routes<System>) {
     table.on(Verb::Read, "audit", list).sudo().summary("List the audit devices.");
@@ -107,13 +108,13 @@ async fn enable(system: Arc<System>, call: Call, request: Enable) -> Result<Resp
     let core = system.server(&call)?;
     let Enable { path, kind, description, options, local } = request;
     let kind = Kind::parse(&kind)?;
-    core.enable_audit(DeviceConfig { path: device(&path), kind, description, options, local })
+    core.enable_audit(DeviceConfig { path: device(&path)?, kind, description, options, local })
         .await?;
     Ok(Response::none())
 }
 
 async fn disable(system: Arc<System>, call: Call, request: At) -> Result<Response> {
-    system.server(&call)?.disable_audit(&device(&request.path)).await?;
+    system.server(&call)?.disable_audit(&device(&request.path)?).await?;
     Ok(Response::none())
 }
 
@@ -122,7 +123,7 @@ async fn hash(system: Arc<System>, call: Call, request: Hash) -> Result<Response
     if request.input.expose().is_empty() {
         return Err(Error::invalid("the \"input\" parameter is empty"));
     }
-    let hash = core.audit()?.hash(&device(&request.path), request.input.expose())?;
+    let hash = core.audit()?.hash(&device(&request.path)?, request.input.expose())?;
     Response::data(&Hashed { hash })
 }
 
@@ -155,6 +156,7 @@ async fn delete_header(system: Arc<System>, call: Call, request: HeaderName) -> 
     Ok(Response::none())
 }
 
-fn device(path: &str) -> String {
-    format!("{}/", path.trim_matches('/'))
+/// The name of a device, as it is stored.
+fn device(path: &str) -> Result<String> {
+    Ok(format!("{}/", named(path.trim_matches('/'))?))
 }

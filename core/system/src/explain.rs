@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use base_types::{Error, Name, Namespace, Result, Secret};
@@ -80,6 +81,8 @@ struct Answer {
     token_roles: Vec<Role>,
     /// What this answer does not cover.
     limits: [&'static str; 4],
+    /// The holders as people read them.
+    text: String,
 }
 
 /// A token that may.
@@ -143,7 +146,7 @@ async fn who_can(system: Arc<System>, call: Call, request: WhoCan) -> Result<Res
     let asked = Request { sudo_required, ..Request::new(operation, &full_path) };
     let (tokens, next) = scope.tokens(&asked, &request.after, limit).await?;
     let token_roles = scope.token_roles(&policies).await?;
-    Response::data(&Answer {
+    let mut answer = Answer {
         operation: operation.name(),
         path: full_path.clone(),
         sudo_required,
@@ -153,7 +156,39 @@ async fn who_can(system: Arc<System>, call: Call, request: WhoCan) -> Result<Res
         next,
         token_roles,
         limits: LIMITS,
-    })
+        text: String::new(),
+    };
+    answer.text = answer.to_string();
+    Response::data(&answer)
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} may be done with", self.operation, self.path)?;
+        if self.open {
+            writeln!(f, "  no token at all")?;
+        }
+        for holder in &self.policies {
+            match &holder.rule {
+                Some(rule) if holder.depends_on_identity => {
+                    writeln!(f, "  {rule}, by some identities")?
+                }
+                Some(rule) => writeln!(f, "  {rule}")?,
+                None => writeln!(f, "  policy {}", holder.policy)?,
+            }
+        }
+        for Holding { accessor, display_name, entity_id: _, policies } in &self.tokens {
+            let policies = policies.join(", ");
+            writeln!(f, "  token {display_name:?} with accessor {accessor}: {policies}")?;
+        }
+        if let Some(next) = &self.next {
+            writeln!(f, "  perhaps tokens after accessor {next}")?;
+        }
+        for Role { name, policies } in &self.token_roles {
+            writeln!(f, "  a token by role {name}: {}", policies.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 /// What a path asks for besides a capability.

@@ -29,7 +29,9 @@ pub fn help(mount: &MountEntry, path: &str) -> Option<Help> {
             Found::Route { route, .. } => Some(mount.backend.endpoint(route)),
             Found::Nothing | Found::OtherVerb => None,
         };
-        Verb::ALL.into_iter().filter_map(find).collect()
+        let found: Vec<&Endpoint> = Verb::ALL.into_iter().filter_map(find).collect();
+        let closest = found.iter().map(|endpoint| endpoint.pattern).max_by_key(|it| literals(it));
+        found.into_iter().filter(|endpoint| Some(endpoint.pattern) == closest).collect()
     };
     let first = endpoints.first()?;
     let help = if path.is_empty() {
@@ -44,6 +46,11 @@ pub fn help(mount: &MountEntry, path: &str) -> Option<Help> {
     let endpoints: Vec<Endpoint> = endpoints.into_iter().cloned().collect();
     let openapi = openapi::document([(mount.record.path.as_str(), &*endpoints)].into_iter());
     Some(Help { help, see_also: None, openapi })
+}
+
+/// How many segments of a pattern stand for themselves: the more, the closer it fits.
+fn literals(pattern: &str) -> usize {
+    pattern.split('/').filter(|segment| !segment.starts_with('{')).count()
 }
 
 fn overview(mount: &MountEntry, endpoints: &[&Endpoint]) -> String {

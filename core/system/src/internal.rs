@@ -30,7 +30,7 @@ pub(crate) fn routes(table: &mut Routes<System>) {
     table
         .on(Verb::Read, "internal/ui/namespaces", ui_namespaces)
         .open()
-        .summary("List the namespaces that the caller can use.");
+        .summary("List the namespaces directly below this one that the caller can use.");
     table
         .on(Verb::Read, "internal/specs/openapi", specification)
         .open()
@@ -134,7 +134,9 @@ async fn ui_mount(system: Arc<System>, call: Call, request: At) -> Result<Respon
         );
         Error::new(ErrorKind::Denied, text)
     })?;
-    Response::data(&Found { info: MountInfo::from(&*mount), path: &mount.record.path })
+    // As seen from the namespace of the request: the mount may lie in one below.
+    let path = &mount.full_path[scope.namespace.path.as_str().len()..];
+    Response::data(&Found { info: MountInfo::from(&*mount), path })
 }
 
 async fn resultant_acl(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
@@ -163,10 +165,8 @@ async fn ui_namespaces(system: Arc<System>, call: Call, (): ()) -> Result<Respon
     let scope = system.scope(&call)?;
     let session = scope.session(&call).ok_or_else(Error::denied)?;
     let own = scope.namespace.path.as_str().len();
-    let mut below = scope.core.namespaces.below(&scope.namespace.path);
-    below.retain(|entry| {
-        entry.path != scope.namespace.path && session.acl.reaches(entry.path.as_str())
-    });
+    let mut below = scope.core.namespaces.children(&scope.namespace.path);
+    below.retain(|entry| session.acl.reaches(entry.path.as_str()));
     let keys = below.iter().map(|entry| entry.path.as_str()[own..].to_owned()).collect();
     Response::data(&Keys { keys })
 }

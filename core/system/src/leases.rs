@@ -220,7 +220,7 @@ async fn tidy(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
             Err(error) => tracing::warn!(error = %error.log(), "leases could not be tidied"),
         }
     });
-    Ok(Response::none().warn(
+    Ok(Response::accepted(
         "Tidy operation successfully started. Any information from the operation will be printed \
          to the server's log.",
     ))

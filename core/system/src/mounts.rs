@@ -3,12 +3,13 @@ use std::sync::Arc;
 
 use base_types::{Error, Result};
 use core_engine_api::{Call, Response, Role, Routes, Verb};
-use core_pipeline::{Core, MountConfig, MountEntry, NewMount};
+use core_pipeline::{Core, MountConfig, NewMount};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::System;
 use crate::mount_info::MountInfo;
+use crate::scope::named;
 use crate::tune::Tune;
 
 /// The two kinds of mounts are administrated alike, at `sys/mounts` and at `sys/auth`.
@@ -118,17 +119,17 @@ async fn list(system: Arc<System>, call: Call, area: Area) -> Result<Response> {
 }
 
 async fn read(system: Arc<System>, call: Call, at: At, area: Area) -> Result<Response> {
-    match find(&*system, &call, area, &at.path)? {
-        Some(mount) => Response::data(&MountInfo::from(&*mount)),
-        None => Err(area.missing(&at.path)),
+    match system.scope(&call)?.mount(&area.mount_path(&at.path)) {
+        Some(mount) if mount.role() == area.role() => Response::data(&MountInfo::from(&*mount)),
+        _ => Err(area.missing(&at.path)),
     }
 }
 
 async fn enable(system: Arc<System>, call: Call, new: Enable, area: Area) -> Result<Response> {
     let scope = system.scope(&call)?;
+    let path = area.mount_path(named(&new.path)?);
     let kind = if new.kind.is_empty() { new.plugin_name } else { new.kind };
     check_kind(&scope.core, area, &kind)?;
-    let path = area.mount_path(&new.path);
     if matches!(area, Area::Secrets) && (path == "auth" || path.starts_with("auth/")) {
         return Err(Error::invalid(format!("cannot mount \"{path}/\"")));
     }
@@ -176,14 +177,13 @@ fn check_kind(core: &Core, area: Area, name: &str) -> Result<()> {
 
 async fn disable(system: Arc<System>, call: Call, at: At, area: Area) -> Result<Response> {
     let scope = system.scope(&call)?;
-    if let Some(mount) = find(&*system, &call, area, &at.path)? {
-        scope.core.unmount(&mount).await?;
+    let path = area.mount_path(named(&at.path)?);
+    match scope.mount(&path) {
+        // Auth methods are disabled at `sys/auth`, which needs sudo.
+        Some(mount) if mount.role() != area.role() => {
+            Err(Error::invalid(format!("cannot unmount \"{path}/\"")))
+        }
+        Some(mount) => scope.core.unmount(&mount).await.map(|()| Response::none()),
+        None => Ok(Response::none()),
     }
-    Ok(Response::none())
-}
-
-fn find(system: &System, call: &Call, area: Area, path: &str) -> Result<Option<Arc<MountEntry>>> {
-    let scope = system.scope(call)?;
-    let mount = scope.core.mount_at(&scope.namespace.path, &area.mount_path(path));
-    Ok(mount.filter(|mount| mount.namespace.id() == scope.namespace.id()))
 }

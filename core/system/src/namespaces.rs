@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::System;
-use crate::scope::Scope;
+use crate::scope::{Scope, named};
 
 pub(crate) fn routes(table: &mut Routes<System>) {
     table
@@ -139,8 +139,11 @@ impl Scope {
     /// The namespace at `path` below this one.
     ///
     /// # Errors
-    /// `Invalid` if the path is empty or holds what cannot be the name of a namespace.
+    /// `Unsupported` if the path is empty, `Invalid` if it holds what cannot be the name of a
+    /// namespace.
     fn child(&self, path: &str) -> Result<Namespace> {
-        path.split('/').try_fold(self.namespace.path.clone(), |parent, name| parent.child(name))
+        named(path)?
+            .split('/')
+            .try_fold(self.namespace.path.clone(), |parent, name| parent.child(name))
     }
 }

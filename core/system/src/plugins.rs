@@ -72,8 +72,10 @@ struct Shown {
     args: Option<()>,
     builtin: bool,
     command: &'static str,
+    declarative: bool,
     deprecation_status: &'static str,
     name: String,
+    oci: bool,
     sha256: &'static str,
     version: &'static str,
 }
@@ -116,8 +118,10 @@ async fn read(system: Arc<System>, call: Call, request: Named) -> Result<Respons
         args: None,
         builtin: true,
         command: "",
+        declarative: false,
         deprecation_status: "supported",
         name,
+        oci: false,
         sha256: "",
         version: ENGINE_VERSION,
     })

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::System;
 use crate::fields::plain_or_base64;
+use crate::scope::named;
 
 pub(crate) fn routes(table: &mut Routes<System>) {
     table.on(Verb::List, "policies/acl", list).summary("List the policies of the namespace.");
@@ -107,15 +108,18 @@ async fn read_legacy(system: Arc<System>, call: Call, request: Named) -> Result<
 
 async fn stored(system: &System, call: &Call, name: &str) -> Result<Shown> {
     let scope = system.scope(call)?;
-    let stored = scope.core.policies.read(scope.id(), &Name::parse(name)?).await?;
+    let stored = scope.core.policies.read(scope.id(), &Name::parse(named(name)?)?).await?;
     let stored = stored.ok_or_else(|| Error::not_found(""))?;
     Ok(Shown { name: stored.name, policy: stored.text })
 }
 
 async fn write(system: Arc<System>, call: Call, request: Write) -> Result<Response> {
     let scope = system.scope(&call)?;
-    let name = Name::parse(&request.name)?;
+    let name = Name::parse(named(&request.name)?)?;
     let text = plain_or_base64(request.policy);
+    if text.trim().is_empty() {
+        return Err(Error::invalid("'policy' parameter not supplied or empty"));
+    }
     let mut response = Response::none();
     response.warnings = scope.core.policies.write(scope.id(), &name, &text).await?;
     Ok(response)
@@ -132,6 +136,6 @@ async fn write_legacy(system: Arc<System>, call: Call, request: WriteLegacy) -> 
 
 async fn delete(system: Arc<System>, call: Call, request: Named) -> Result<Response> {
     let scope = system.scope(&call)?;
-    scope.core.policies.delete(scope.id(), &Name::parse(&request.name)?).await?;
+    scope.core.policies.delete(scope.id(), &Name::parse(named(&request.name)?)?).await?;
     Ok(Response::none())
 }

@@ -74,9 +74,9 @@ struct Named {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct WriteConfig {
-    /// Audit requests that a rate limit refuses.
+    /// Kept and shown; refused requests are audited in any case.
     enable_rate_limit_audit_logging: Option<bool>,
-    /// Tell clients in response headers how much is left to them.
+    /// Kept and shown; no such headers are sent.
     enable_rate_limit_response_headers: Option<bool>,
     /// Paths, and prefixes with a `*` at the end, that no rate limit touches.
     rate_limit_exempt_paths: Option<Vec<String>>,
@@ -99,7 +99,7 @@ struct WriteRateLimit {
     interval: Option<Ttl>,
     /// How long a client that asks too often is refused altogether.
     block_interval: Option<Ttl>,
-    /// It also binds namespaces below.
+    /// Kept and shown; a quota binds all that lies below its path.
     inheritable: Option<bool>,
     /// Limits by login role do not exist, so this must be empty.
     role: String,
@@ -118,7 +118,7 @@ struct WriteLeaseCount {
     path: String,
     /// How many leases may exist at once.
     max_leases: u64,
-    /// It also binds namespaces below.
+    /// Kept and shown; a quota binds all that lies below its path.
     inheritable: Option<bool>,
     /// Limits by login role do not exist, so this must be empty.
     role: String,

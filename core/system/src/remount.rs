@@ -62,7 +62,7 @@ async fn remount(system: Arc<System>, call: Call, request: Remount) -> Result<Re
     if from.is_empty() || to.is_empty() {
         return Err(Error::invalid("both 'from' and 'to' path must be specified as a string"));
     }
-    let mount = scope.core.mount_at(&scope.namespace.path, from);
+    let mount = scope.mount(from);
     let mount = mount.ok_or_else(|| Error::invalid(format!("no matching mount at \"{from}/\"")))?;
     scope.core.remount(&mount, to).await?;
     let migration_id = random_uuid(&*scope.core.random);

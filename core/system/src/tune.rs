@@ -61,9 +61,9 @@ pub(crate) struct Tune {
     audit_non_hmac_response_keys: Option<Texts>,
     /// `unauth` to show the mount to callers without a token, `hidden` or empty not to.
     listing_visibility: Option<Text>,
-    /// Request headers that the engine sees.
+    /// Kept and shown; engines see no request headers.
     passthrough_request_headers: Option<Texts>,
-    /// Response headers that the engine may set.
+    /// Kept and shown; engines set no response headers.
     allowed_response_headers: Option<Texts>,
     /// For auth methods: `default-service`, `default-batch`, `service` or `batch`.
     token_type: Option<Text>,
@@ -85,7 +85,8 @@ struct Lockout {
     /// How long it stays locked.
     lockout_duration: Option<Text>,
     /// After how long without a wrong login the count starts anew.
-    lockout_counter_reset: Option<Text>,
+    #[serde(alias = "lockout_counter_reset")] // The name in Vault's documentation.
+    lockout_counter_reset_duration: Option<Text>,
     /// Nobody is ever locked out.
     lockout_disable: Option<bool>,
 }
@@ -150,8 +151,8 @@ impl Lockout {
         if let Some(text) = self.lockout_duration {
             config.duration = ttl(text, "lockout_duration")?;
         }
-        if let Some(text) = self.lockout_counter_reset {
-            config.counter_reset = ttl(text, "lockout_counter_reset")?;
+        if let Some(text) = self.lockout_counter_reset_duration {
+            config.counter_reset = ttl(text, "lockout_counter_reset_duration")?;
         }
         config.disabled = self.lockout_disable.unwrap_or(config.disabled);
         Ok(config)
@@ -221,7 +222,7 @@ struct Shown<'a> {
 async fn read(system: Arc<System>, call: Call, at: At, area: Area) -> Result<Response> {
     let scope = system.scope(&call)?;
     let path = area.mount_path(&at.path);
-    let mount = scope.core.mount_at(&scope.namespace.path, &path);
+    let mount = scope.mount(&path);
     let mount = mount
         .ok_or_else(|| Error::invalid(format!("cannot fetch sysview for path \"{path}/\"")))?;
     let (record, limits) = (&mount.record, scope.core.limits(&mount));
@@ -248,7 +249,7 @@ async fn read(system: Arc<System>, call: Call, at: At, area: Area) -> Result<Res
 async fn write(system: Arc<System>, call: Call, tune: Tune, area: Area) -> Result<Response> {
     let scope = system.scope(&call)?;
     let path = area.mount_path(&tune.path);
-    let mount = scope.core.mount_at(&scope.namespace.path, &path).ok_or_else(|| {
+    let mount = scope.mount(&path).ok_or_else(|| {
         Error::invalid(format!("tune of path \"{path}/\" failed: no mount entry found"))
     })?;
     let mut moved = None;

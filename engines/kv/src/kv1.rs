@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use base_types::{Error, Result, Ttl};
@@ -97,6 +98,7 @@ impl Kv1 {
         let folder = folder(&place.path);
         let mut keys = self.secrets.keys(&folder, "", 0).await?;
         keys.iter_mut().for_each(|key| drop(key.drain(..folder.len())));
+        keys.sort_by(|a, b| scan_order(a, b));
         Response::keys(keys)
     }
 
@@ -108,6 +110,21 @@ impl Kv1 {
 /// The prefix of everything in the folder at `path`; the root is empty.
 pub(crate) fn folder(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("{path}/") }
+}
+
+/// The order in which Vault walks a tree: of each folder first what lies in it, by name, then the
+/// folders below it, backwards.
+fn scan_order(a: &str, b: &str) -> Ordering {
+    let parts = a.split('/').zip(b.split('/'));
+    let common = parts.take_while(|(a, b)| a == b).map(|(part, _)| part.len() + 1).sum();
+    match (a.get(common..), b.get(common..)) {
+        (Some(a), Some(b)) => match (a.contains('/'), b.contains('/')) {
+            (false, false) => a.cmp(b),
+            (true, true) => b.cmp(a),
+            (a, b) => a.cmp(&b),
+        },
+        _ => a.cmp(b),
+    }
 }
 
 fn is_empty_object(data: &RawValue) -> bool {
@@ -182,6 +199,13 @@ mod tests {
         harness.ok(Verb::Write, "a", json!({"x": 1})).await;
         assert_eq!(harness.exists("a").await, Some(true));
         assert_eq!(harness.exists("a/b").await, Some(false));
+    }
+
+    #[test]
+    fn a_scan_shows_names_before_folders_and_folders_backwards() {
+        let mut keys = ["a/x", "b", "c/y/z", "c/k", "c/y/a/q", "d", "e/f", "é/f", "c"];
+        keys.sort_by(|a, b| scan_order(a, b));
+        assert_eq!(keys, ["b", "c", "d", "é/f", "e/f", "c/k", "c/y/z", "c/y/a/q", "a/x"]);
     }
 
     #[test]

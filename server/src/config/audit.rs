@@ -47,8 +47,9 @@ impl AuditKind {
 
 impl AuditDevice {
     pub(super) fn read(block: &Block<'_>, source: &mut Source) -> Result<Self> {
-        let kind = pick(block.label(0), &AuditKind::NAMES)
-            .map_err(|text| block.labels[0].at.error(format!("the kind of an audit device {text}")))?;
+        let kind = pick(block.label(0), &AuditKind::NAMES).map_err(|text| {
+            block.labels[0].at.error(format!("the kind of an audit device {text}"))
+        })?;
         let name = block.label(1).trim_matches('/').to_owned();
         if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(block.labels[1].at.error("an audit device needs a name without spaces"));
@@ -66,15 +67,6 @@ impl AuditDevice {
         }
         Ok(Self { place, kind, name, description, options, local })
     }
-}
-
-/// Refuses `audit "file" {}`, which read as a stanza with two labels would be none at all.
-pub(super) fn expect_name(block: &Block<'_>) -> Result<()> {
-    if block.body.entries.is_empty() {
-        let text = "an audit device needs a name: audit \"file\" \"NAME\" { … }";
-        return Err(block.at.error(text));
-    }
-    Ok(())
 }
 
 pub(super) fn check(devices: &[AuditDevice], prefix_allowed: bool) -> Result<()> {

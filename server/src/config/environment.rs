@@ -3,7 +3,9 @@ use base_types::Result;
 use super::{Config, LogFormat, LogLevel, reader};
 
 /// The variables of the process's environment, or those that a test makes up.
-pub struct Environment(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Box<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// The families of variables, the first winning: ours, OpenBao's, Vault's.
 const PREFIXES: [&str; 3] = ["STRONGROOM_", "BAO_", "VAULT_"];
@@ -55,6 +57,7 @@ impl Environment {
 }
 
 fn word<T: Copy>(name: &str, value: &str, options: &[(&str, T)]) -> Result<T> {
-    reader::pick(value, options)
-        .map_err(|text| base_types::Error::invalid(format!("the environment variable {name} {text}")))
+    reader::pick(value, options).map_err(|text| {
+        base_types::Error::invalid(format!("the environment variable {name} {text}"))
+    })
 }

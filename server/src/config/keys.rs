@@ -68,23 +68,83 @@ pub(super) static SERVER: Section = Section {
         key("audit", "stanzas", "The audit devices, opened at the start and on SIGHUP."),
         key("telemetry", "stanza", "What `sys/metrics` shows."),
         key("user_lockout", "stanzas", "When failed logins lock a user out."),
-        key("api_addr", "URL", "The address that clients are told; by default that of the first listener. `STRONGROOM_API_ADDR`, `BAO_API_ADDR` or `VAULT_API_ADDR` in the environment wins."),
+        key(
+            "api_addr",
+            "URL",
+            "The address that clients are told; by default that of the first listener. `STRONGROOM_API_ADDR`, `BAO_API_ADDR` or `VAULT_API_ADDR` in the environment wins.",
+        ),
         key("cluster_addr", "URL", "Shown by `sys/leader`; nothing listens there."),
-        key("cluster_name", "string", "Shown by `sys/seal-status`; made up at initialisation if not set."),
-        key("default_lease_ttl", "duration, \"768h\"", "How long a lease or token lives if nobody says."),
-        key("max_lease_ttl", "duration, \"768h\"", "How long a lease or token may live; mounts can say otherwise."),
-        key("default_max_request_duration", "duration, \"90s\"", "How long a request may take on listeners that do not say."),
-        key("log_level", "\"trace\", \"debug\", \"info\", \"warn\" or \"error\", \"info\"", "How much is logged. `STRONGROOM_LOG_LEVEL`, `BAO_LOG_LEVEL` or `VAULT_LOG_LEVEL` in the environment wins."),
-        key("log_format", "\"standard\" or \"json\", \"standard\"", "How a log line looks. `STRONGROOM_LOG_FORMAT`, `BAO_LOG_FORMAT` or `VAULT_LOG_FORMAT` in the environment wins."),
-        key("log_file", "path", "A file that gets the log as well as standard error. A folder gets `strongroom.log`."),
-        key("log_rotate_bytes", "integer, 0", "The size at which the log file is set aside; 0 for any."),
-        key("log_rotate_duration", "duration, \"24h\"", "The age at which the log file is set aside."),
-        key("log_rotate_max_files", "integer, 0", "How many files set aside are kept; 0 for all, -1 for none."),
+        key(
+            "cluster_name",
+            "string",
+            "Shown by `sys/seal-status`; made up at initialisation if not set.",
+        ),
+        key(
+            "default_lease_ttl",
+            "duration, \"768h\"",
+            "How long a lease or token lives if nobody says.",
+        ),
+        key(
+            "max_lease_ttl",
+            "duration, \"768h\"",
+            "How long a lease or token may live; mounts can say otherwise.",
+        ),
+        key(
+            "default_max_request_duration",
+            "duration, \"90s\"",
+            "How long a request may take on listeners that do not say.",
+        ),
+        key(
+            "log_level",
+            "\"trace\", \"debug\", \"info\", \"warn\" or \"error\", \"info\"",
+            "How much is logged. `STRONGROOM_LOG_LEVEL`, `BAO_LOG_LEVEL` or `VAULT_LOG_LEVEL` in the environment wins.",
+        ),
+        key(
+            "log_format",
+            "\"standard\" or \"json\", \"standard\"",
+            "How a log line looks. `STRONGROOM_LOG_FORMAT`, `BAO_LOG_FORMAT` or `VAULT_LOG_FORMAT` in the environment wins.",
+        ),
+        key(
+            "log_file",
+            "path",
+            "A file that gets the log as well as standard error. A folder gets `strongroom.log`.",
+        ),
+        key(
+            "log_rotate_bytes",
+            "integer, 0",
+            "The size at which the log file is set aside; 0 for any.",
+        ),
+        key(
+            "log_rotate_duration",
+            "duration, \"24h\"",
+            "The age at which the log file is set aside.",
+        ),
+        key(
+            "log_rotate_max_files",
+            "integer, 0",
+            "How many files set aside are kept; 0 for all, -1 for none.",
+        ),
         key("pid_file", "path", "A file that holds the process id while the server runs."),
-        key("raw_storage_endpoint", "boolean, false", "Offers `sys/raw`, which reads and writes below all policies."),
-        key("enable_response_header_hostname", "boolean, false", "Adds `X-Vault-Hostname` to every response."),
-        key("unsafe_allow_api_audit_creation", "boolean, false", "Lets `sys/audit` create devices, and so write files."),
-        key("allow_audit_log_prefixing", "boolean, false", "Lets audit devices have the option `prefix`."),
+        key(
+            "raw_storage_endpoint",
+            "boolean, false",
+            "Offers `sys/raw`, which reads and writes below all policies.",
+        ),
+        key(
+            "enable_response_header_hostname",
+            "boolean, false",
+            "Adds `X-Vault-Hostname` to every response.",
+        ),
+        key(
+            "unsafe_allow_api_audit_creation",
+            "boolean, false",
+            "Lets `sys/audit` create devices, and so write files.",
+        ),
+        key(
+            "allow_audit_log_prefixing",
+            "boolean, false",
+            "Lets audit devices have the option `prefix`.",
+        ),
         ignored("ui", "there is no web page to serve"),
         ignored("disable_mlock", "memory is never locked: turn swap off or encrypt it"),
         ignored("cache_size", "caches are bounded by themselves"),
@@ -94,7 +154,10 @@ pub(super) static SERVER: Section = Section {
         ignored("log_requests_level", "requests are recorded by audit devices"),
         ignored("detect_deadlocks", "there are no locks to watch"),
         ignored("imprecise_lease_role_tracking", "leases are counted by an index"),
-        ignored("remove_irrevocable_lease_after", "irrevocable leases are listed until somebody removes them"),
+        ignored(
+            "remove_irrevocable_lease_after",
+            "irrevocable leases are listed until somebody removes them",
+        ),
         ignored("unsafe_relative_paths", "paths with . and .. are always refused"),
         ignored("allow_unauthenticated_workflows", "there are no workflows"),
         ignored("enable_multiseal", "several seal stanzas need no switch"),
@@ -104,7 +167,10 @@ pub(super) static SERVER: Section = Section {
         ignored("disable_performance_standby", NO_CLUSTER),
         ignored("enable_response_header_raft_node_id", NO_CLUSTER),
         ignored("replication", NO_CLUSTER),
-        ignored("service_registration", "the server registers itself nowhere: let the service manager check sys/health"),
+        ignored(
+            "service_registration",
+            "the server registers itself nowhere: let the service manager check sys/health",
+        ),
         ignored("plugin_directory", NO_PLUGINS),
         ignored("plugin_tmpdir", NO_PLUGINS),
         ignored("plugin_file_uid", NO_PLUGINS),
@@ -123,29 +189,86 @@ pub(super) static SERVER: Section = Section {
         ignored("request_limiter", OTHER_EDITION),
         ignored("enable_post_unseal_trace", OTHER_EDITION),
         ignored("post_unseal_trace_directory", OTHER_EDITION),
-        refused("ha_storage", "one machine serves alone: remove it, and with it the machines that would take over"),
+        refused(
+            "ha_storage",
+            "one machine serves alone: remove it, and with it the machines that would take over",
+        ),
         refused("plugin", NO_PLUGINS),
-        refused("initialize", "the server does not set itself up: run `operator init` and a script"),
+        refused(
+            "initialize",
+            "the server does not set itself up: run `operator init` and a script",
+        ),
         refused("unsafe_cross_namespace_identity", "an identity always belongs to one namespace"),
         refused("sentinel", OTHER_EDITION),
         refused("entropy", "randomness comes from the operating system"),
-        refused("kms_library", "keys are not kept in hardware: see the stanza seal for what exists"),
+        refused(
+            "kms_library",
+            "keys are not kept in hardware: see the stanza seal for what exists",
+        ),
     ]],
 };
 
 const LISTENER_COMMON: &[Key] = &[
-    key("max_request_size", "integer, 33554432", "The largest body in bytes; 0 for the default, below 0 for any."),
-    key("max_request_json_memory", "integer, 34078720", "The most memory in bytes that a parsed body may take; 0 for the default, below 0 for any."),
-    key("max_request_json_strings", "integer, 1000", "The most strings, keys included, in a body; 0 for the default, below 0 for any."),
-    key("max_json_depth", "integer, 500", "How deep objects and arrays of a body may lie inside each other; 0 for the default."),
-    key("max_request_duration", "duration, \"90s\"", "How long a request may take before it is answered with 503."),
-    key("http_read_header_timeout", "duration, \"10s\"", "How long the head of a request, or the first request of a connection, may take to arrive."),
-    key("http_read_timeout", "duration, \"30s\"", "How long the body of a request may take to arrive; 0 for any."),
-    key("http_write_timeout", "duration, 0", "How long a client may refuse to take bytes of a response; 0 for as long as http_idle_timeout."),
-    key("http_idle_timeout", "duration, \"5m\"", "How long a connection may wait for its next request; 0 for http_read_timeout."),
-    key("custom_response_headers", "stanza", "Headers for responses, by `default`, class (`2xx`) or status (`307`); the closest wins. A header that the server sets itself stays."),
-    key("disable_unauthed_rekey_endpoints", "boolean, true", "Refuses `sys/rekey` to requests without a token."),
-    key("disable_unauthed_generate_root_endpoints", "boolean, true", "Refuses `sys/generate-root` to requests without a token."),
+    key(
+        "max_request_size",
+        "integer, 33554432",
+        "The largest body in bytes; 0 for the default, below 0 for any.",
+    ),
+    key(
+        "max_request_json_memory",
+        "integer, 34078720",
+        "The most memory in bytes that a parsed body may take; 0 for the default, below 0 for any.",
+    ),
+    key(
+        "max_request_json_strings",
+        "integer, 1000",
+        "The most strings, keys included, in a body; 0 for the default, below 0 for any.",
+    ),
+    key(
+        "max_json_depth",
+        "integer, 500",
+        "How deep objects and arrays of a body may lie inside each other; 0 for the default.",
+    ),
+    key(
+        "max_request_duration",
+        "duration, \"90s\"",
+        "How long a request may take before it is answered with 503.",
+    ),
+    key(
+        "http_read_header_timeout",
+        "duration, \"10s\"",
+        "How long the head of a request, or the first request of a connection, may take to arrive.",
+    ),
+    key(
+        "http_read_timeout",
+        "duration, \"30s\"",
+        "How long the body of a request may take to arrive; 0 for any.",
+    ),
+    key(
+        "http_write_timeout",
+        "duration, 0",
+        "How long a client may refuse to take bytes of a response; 0 for as long as http_idle_timeout.",
+    ),
+    key(
+        "http_idle_timeout",
+        "duration, \"5m\"",
+        "How long a connection may wait for its next request; 0 for http_read_timeout.",
+    ),
+    key(
+        "custom_response_headers",
+        "stanza",
+        "Headers for responses, by `default`, class (`2xx`) or status (`307`); the closest wins. A header that the server sets itself stays.",
+    ),
+    key(
+        "disable_unauthed_rekey_endpoints",
+        "boolean, true",
+        "Refuses `sys/rekey` to requests without a token.",
+    ),
+    key(
+        "disable_unauthed_generate_root_endpoints",
+        "boolean, true",
+        "Refuses `sys/generate-root` to requests without a token.",
+    ),
     key("telemetry", "stanza", "Who may read metrics through this listener."),
     ignored("profiling", "sys/pprof does not exist"),
     ignored("inflight_requests_logging", "sys/in-flight-req does not exist"),
@@ -173,29 +296,109 @@ pub(super) static LISTENER_TCP: Section = Section {
     text: "A TCP port, with TLS unless `tls_disable` is set.",
     groups: &[
         &[
-            key("address", "host:port, \"127.0.0.1:8200\"", "What to bind; `[::]:8200` is every address of the machine."),
-            key("tls_disable", "boolean, false", "Serves plain HTTP, in which tokens and secrets can be read on the way."),
-            key("tls_cert_file", "path", "The certificate chain in PEM form, the server's own first. Read again on SIGHUP."),
-            key("tls_key_file", "path", "The private key in PEM form, not encrypted. Read again on SIGHUP."),
-            key("tls_min_version", "\"tls12\" or \"tls13\", \"tls12\"", "The oldest TLS version spoken."),
-            key("tls_max_version", "\"tls12\" or \"tls13\", \"tls13\"", "The newest TLS version spoken."),
-            key("tls_cipher_suites", "list of names", "The suites for TLS 1.2 by their IANA names; those of TLS 1.3 are always offered."),
-            key("tls_key_exchange_preferences", "list of names", "The key exchanges: X25519MLKEM768, SecP256r1MLKEM768, X25519, CurveP256, CurveP384."),
-            key("tls_client_ca_file", "path", "The CA certificates for tls_require_and_verify_client_cert, in PEM form."),
-            key("tls_require_and_verify_client_cert", "boolean, false", "Refuses clients without a certificate of that CA. Otherwise any certificate is taken, and judged by auth methods."),
-            key("tls_disable_client_certs", "boolean, false", "Does not ask clients for a certificate."),
-            key("tls_auto_reload", "boolean, false", "Reads the certificate and key again when they change."),
-            key("tls_auto_reload_interval", "duration, \"30s\"", "How often to look for that; at least 5s."),
-            key("x_forwarded_for_authorized_addrs", "list of addresses or CIDRs", "The load balancers whose `X-Forwarded-For` is believed. Setting it turns the other rules on."),
-            key("x_forwarded_for_hop_skips", "integer, 0", "How many addresses to pass over from the end of the header."),
-            key("x_forwarded_for_reject_not_authorized", "boolean, true", "Refuses requests that have the header and come from elsewhere; else the header is ignored."),
-            key("x_forwarded_for_reject_not_present", "boolean, true", "Refuses requests without the header; else the peer's address counts."),
+            key(
+                "address",
+                "host:port, \"127.0.0.1:8200\"",
+                "What to bind; `[::]:8200` is every address of the machine.",
+            ),
+            key(
+                "tls_disable",
+                "boolean, false",
+                "Serves plain HTTP, in which tokens and secrets can be read on the way.",
+            ),
+            key(
+                "tls_cert_file",
+                "path",
+                "The certificate chain in PEM form, the server's own first. Read again on SIGHUP.",
+            ),
+            key(
+                "tls_key_file",
+                "path",
+                "The private key in PEM form, not encrypted. Read again on SIGHUP.",
+            ),
+            key(
+                "tls_min_version",
+                "\"tls12\" or \"tls13\", \"tls12\"",
+                "The oldest TLS version spoken.",
+            ),
+            key(
+                "tls_max_version",
+                "\"tls12\" or \"tls13\", \"tls13\"",
+                "The newest TLS version spoken.",
+            ),
+            key(
+                "tls_cipher_suites",
+                "list of names",
+                "The suites for TLS 1.2 by their IANA names; those of TLS 1.3 are always offered.",
+            ),
+            key(
+                "tls_key_exchange_preferences",
+                "list of names",
+                "The key exchanges: X25519MLKEM768, SecP256r1MLKEM768, X25519, CurveP256, CurveP384.",
+            ),
+            key(
+                "tls_client_ca_file",
+                "path",
+                "The CA certificates for tls_require_and_verify_client_cert, in PEM form.",
+            ),
+            key(
+                "tls_require_and_verify_client_cert",
+                "boolean, false",
+                "Refuses clients without a certificate of that CA. Otherwise any certificate is taken, and judged by auth methods.",
+            ),
+            key(
+                "tls_disable_client_certs",
+                "boolean, false",
+                "Does not ask clients for a certificate.",
+            ),
+            key(
+                "tls_auto_reload",
+                "boolean, false",
+                "Reads the certificate and key again when they change.",
+            ),
+            key(
+                "tls_auto_reload_interval",
+                "duration, \"30s\"",
+                "How often to look for that; at least 5s.",
+            ),
+            key(
+                "x_forwarded_for_authorized_addrs",
+                "list of addresses or CIDRs",
+                "The load balancers whose `X-Forwarded-For` is believed. Setting it turns the other rules on.",
+            ),
+            key(
+                "x_forwarded_for_hop_skips",
+                "integer, 0",
+                "How many addresses to pass over from the end of the header.",
+            ),
+            key(
+                "x_forwarded_for_reject_not_authorized",
+                "boolean, true",
+                "Refuses requests that have the header and come from elsewhere; else the header is ignored.",
+            ),
+            key(
+                "x_forwarded_for_reject_not_present",
+                "boolean, true",
+                "Refuses requests without the header; else the peer's address counts.",
+            ),
             ignored("cluster_address", NO_CLUSTER),
             ignored("tls_prefer_server_cipher_suites", "the server's order always counts"),
-            ignored("x_forwarded_for_client_cert_header", "client certificates are taken from the TLS connection alone"),
-            ignored("x_forwarded_for_client_cert_decoders", "client certificates are taken from the TLS connection alone"),
-            ignored("x_forwarded_for_client_cert_keep_not_forwarded", "client certificates are taken from the TLS connection alone"),
-            ignored("x_forwarded_for_client_cert_keep_unauthorized", "client certificates are taken from the TLS connection alone"),
+            ignored(
+                "x_forwarded_for_client_cert_header",
+                "client certificates are taken from the TLS connection alone",
+            ),
+            ignored(
+                "x_forwarded_for_client_cert_decoders",
+                "client certificates are taken from the TLS connection alone",
+            ),
+            ignored(
+                "x_forwarded_for_client_cert_keep_not_forwarded",
+                "client certificates are taken from the TLS connection alone",
+            ),
+            ignored(
+                "x_forwarded_for_client_cert_keep_unauthorized",
+                "client certificates are taken from the TLS connection alone",
+            ),
             refused("proxy_protocol_behavior", NO_PROXY_PROTOCOL),
             refused("proxy_protocol_authorized_addrs", NO_PROXY_PROTOCOL),
             refused("tls_acme_ca_directory", NO_ACME),
@@ -220,7 +423,11 @@ pub(super) static LISTENER_UNIX: Section = Section {
     groups: &[
         &[
             key("address", "path, \"/run/strongroom.sock\"", "Where the socket is made."),
-            key("socket_mode", "octal string", "The permissions of the socket, for example \"0660\"."),
+            key(
+                "socket_mode",
+                "octal string",
+                "The permissions of the socket, for example \"0660\".",
+            ),
             key("socket_user", "name or number", "The owner of the socket."),
             key("socket_group", "name or number", "The group of the socket."),
             ignored("tls_disable", "a unix socket has no TLS"),
@@ -233,7 +440,11 @@ pub(super) static LISTENER_TELEMETRY: Section = Section {
     name: "listener … telemetry",
     text: "Inside a listener: who may read metrics through it.",
     groups: &[&[
-        key("unauthenticated_metrics_access", "boolean, false", "Serves `sys/metrics` without a token."),
+        key(
+            "unauthenticated_metrics_access",
+            "boolean, false",
+            "Serves `sys/metrics` without a token.",
+        ),
         key("disallow_metrics", "boolean, false", "Refuses `sys/metrics` on this listener."),
         key("metrics_only", "boolean, false", "Serves nothing else on this listener."),
         key("metrics_path", "string", "Another path for the metrics, with metrics_only."),
@@ -259,7 +470,10 @@ const SEAL_COMMON: &[Key] = &[
     ignored("health_check_timeout", "this seal cannot go away"),
     ignored("health_check_interval", "this seal cannot go away"),
     ignored("health_check_interval_unhealthy", "this seal cannot go away"),
-    refused("disabled", "every seal of the file is used: remove the stanza of one that is not wanted"),
+    refused(
+        "disabled",
+        "every seal of the file is used: remove the stanza of one that is not wanted",
+    ),
 ];
 
 pub(super) static SEAL_SHAMIR: Section = Section {
@@ -273,7 +487,11 @@ pub(super) static SEAL_STATIC: Section = Section {
     text: "A key of 32 bytes, raw, hex or base64, opens the server by itself. Keys are given as `file://…`, `env://…` or, less well, in place.",
     groups: &[
         &[
-            key("current_key_id", "string", "A name for the key that changes whenever the key does. Required."),
+            key(
+                "current_key_id",
+                "string",
+                "A name for the key that changes whenever the key does. Required.",
+            ),
             key("current_key", "key", "The key. Required."),
             key("previous_key_id", "string", "The name of the key before."),
             key("previous_key", "key", "The key before, which opens what it has sealed."),
@@ -287,7 +505,11 @@ pub(super) static AUDIT: Section = Section {
     text: "An audit device of the kind `file`, `socket`, `syslog` or `http`.",
     groups: &[&[
         key("description", "string", "What it is for."),
-        key("options", "strings by name", "The options of the kind, as with `sys/audit`; a file needs `file_path`."),
+        key(
+            "options",
+            "strings by name",
+            "The options of the kind, as with `sys/audit`; a file needs `file_path`.",
+        ),
         key("local", "boolean, false", "Shown by `sys/audit`."),
     ]],
 };
@@ -297,14 +519,25 @@ pub(super) static TELEMETRY: Section = Section {
     text: "What `sys/metrics` shows.",
     groups: &[&[
         key("prometheus_retention_time", "duration, \"24h\"", "0 turns the Prometheus format off."),
-        key("disable_hostname", "boolean, false", "Leaves the host name out of the names of gauges."),
+        key(
+            "disable_hostname",
+            "boolean, false",
+            "Leaves the host name out of the names of gauges.",
+        ),
         key("metrics_prefix", "string, \"vault\"", "What the name of every metric begins with."),
-        key("usage_gauge_period", "duration or \"none\", \"10m\"", "How often the costly gauges are counted."),
+        key(
+            "usage_gauge_period",
+            "duration or \"none\", \"10m\"",
+            "How often the costly gauges are counted.",
+        ),
         ignored("enable_hostname_label", "let the scraper add the label"),
         ignored("maximum_gauge_cardinality", "labels are bounded by themselves"),
         ignored("lease_metrics_epsilon", "leases are counted, not sorted into buckets"),
         ignored("num_lease_metrics_buckets", "leases are counted, not sorted into buckets"),
-        ignored("add_lease_metrics_namespace_labels", "leases are counted, not sorted into buckets"),
+        ignored(
+            "add_lease_metrics_namespace_labels",
+            "leases are counted, not sorted into buckets",
+        ),
         ignored("add_mount_point_rollback_metrics", "there are no rollbacks"),
         ignored("rollback_metrics_include_mount_point", "there are no rollbacks"),
         ignored("filter_default", "let the scraper drop what it does not need"),
@@ -339,7 +572,11 @@ pub(super) static USER_LOCKOUT: Section = Section {
     groups: &[&[
         key("lockout_threshold", "integer, 5", "How many logins must fail."),
         key("lockout_duration", "duration, \"15m\"", "How long the user is locked out."),
-        key("lockout_counter_reset", "duration, \"15m\"", "After how long without a failure the count starts anew."),
+        key(
+            "lockout_counter_reset",
+            "duration, \"15m\"",
+            "After how long without a failure the count starts anew.",
+        ),
         key("disable_lockout", "boolean, false", "Never locks anybody out."),
     ]],
 };
@@ -382,7 +619,9 @@ pub fn reference() -> String {
         rows(&mut page, section, "| without effect | why |\n|---|---|", |effect| {
             matches!(effect, Ignored)
         });
-        rows(&mut page, section, "| refused | why |\n|---|---|", |effect| matches!(effect, Refused));
+        rows(&mut page, section, "| refused | why |\n|---|---|", |effect| {
+            matches!(effect, Refused)
+        });
     }
     page
 }

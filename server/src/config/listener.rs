@@ -233,7 +233,8 @@ impl Limits {
         reader.set("http_idle_timeout", &mut limits.idle)?;
         // Go's rules for zero, except that nothing here waits for ever: what would be without a
         // limit gets the default.
-        let first = |wanted: Duration, other: Duration| if wanted.is_zero() { other } else { wanted };
+        let first =
+            |wanted: Duration, other: Duration| if wanted.is_zero() { other } else { wanted };
         limits.head = first(limits.head, first(body, default));
         limits.idle = first(limits.idle, first(body, limits.head));
         limits.write = first(limits.write, limits.idle);

@@ -83,7 +83,9 @@ impl Log {
             Some(count) => self.rotation.files = Some(usize::try_from(count).unwrap_or(0)),
         }
         if self.rotation.age.is_zero() {
-            return Err(reader.invalid("log_rotate_duration", "cannot be 0: write for example \"24h\""));
+            return Err(
+                reader.invalid("log_rotate_duration", "cannot be 0: write for example \"24h\"")
+            );
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ use base_types::{Error, Result, Ttl};
 
 pub use audit::{AuditDevice, AuditKind};
 pub use environment::Environment;
-pub use forwarded::{Cidr, Forwarded};
+pub use forwarded::Forwarded;
 pub use keys::reference;
 pub use listener::{Bind, Limits, Listener, METRICS_PATH, Metrics, MetricsAccess, UnixSocket};
 pub use lockout::{Lockout, Lockouts};
@@ -167,9 +167,6 @@ impl Draft {
         for block in reader.blocks("seal", 1)? {
             self.seals.push(Seal::read(&block, reader.source)?);
         }
-        for block in reader.blocks("audit", 1)? {
-            audit::expect_name(&block)?;
-        }
         for block in reader.blocks("audit", 2)? {
             self.audit.push(AuditDevice::read(&block, reader.source)?);
         }
@@ -252,7 +249,8 @@ fn default_lease_ttl(set: Option<Ttl>, max: Ttl) -> Result<Ttl> {
 fn check_url(key: &str, url: Option<&str>) -> Result<()> {
     let Some(url) = url.filter(|url| !url.is_empty()) else { return Ok(()) };
     let fits = url.parse::<http::Uri>().is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty())
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|h| !h.is_empty())
     });
     if fits {
         return Ok(());

@@ -4,9 +4,9 @@ use base_hcl::Block;
 use base_types::{Error, Result, Secret};
 use core_seal::parse_key;
 
+use super::Environment;
 use super::keys;
 use super::reader::{Place, Reader, Source};
-use super::Environment;
 
 /// One way to protect the root key. Any of several opens it.
 #[derive(Debug)]
@@ -158,7 +158,10 @@ impl KeySource {
             }
             Self::File(path) => {
                 let bytes = std::fs::read(path).map_err(|error| {
-                    Error::invalid(format!("the key file {} cannot be read: {error}", path.display()))
+                    Error::invalid(format!(
+                        "the key file {} cannot be read: {error}",
+                        path.display()
+                    ))
                 })?;
                 (format!("the key file {}", path.display()), Secret::new(bytes))
             }
@@ -189,7 +192,8 @@ mod tests {
         std::fs::write(&path, raw()).unwrap();
         let environment =
             Environment::from_fn(|name| (name == "UNSEAL_KEY").then(|| HEX.to_owned()));
-        for text in [format!("file://{}", path.display()), "env://UNSEAL_KEY".into(), BASE64.into()] {
+        for text in [format!("file://{}", path.display()), "env://UNSEAL_KEY".into(), BASE64.into()]
+        {
             let key = KeySource::parse(text).unwrap().resolve(&environment).unwrap();
             assert_eq!(*key.expose(), raw());
         }

@@ -20,6 +20,16 @@ pub enum StorageKind {
     Memory,
 }
 
+impl StorageKind {
+    /// The label of its stanza.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded { .. } => "embedded",
+            Self::Memory => "inmem",
+        }
+    }
+}
+
 pub(super) const WHAT_EXISTS: &str = "add storage \"embedded\" { path = \"/var/lib/strongroom\" } \
     for a folder on this machine, or storage \"inmem\" {} for tests";
 

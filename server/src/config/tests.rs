@@ -117,7 +117,10 @@ fn a_mistake_is_named_with_its_place_and_the_remedy() {
             "listener \"tcp\" { tls_disable = true http_idle_timeout = \"soon\" }",
             "a.hcl: line 3, column 57: \"http_idle_timeout\": not a duration",
         ),
-        ("storage \"raft\" {}", "a.hcl: line 3, column 9: there can be one storage; the first is at"),
+        (
+            "storage \"raft\" {}",
+            "a.hcl: line 3, column 9: there can be one storage; the first is at",
+        ),
         (
             "ha_storage \"consul\" {}",
             "a.hcl: line 3, column 1: \"ha_storage\" is not offered: one machine serves alone",
@@ -157,7 +160,7 @@ fn a_mistake_is_named_with_its_place_and_the_remedy() {
         ),
         (
             "audit \"file\" {}",
-            "a.hcl: line 3, column 7: an audit device needs a name: audit \"file\" \"NAME\" { … }",
+            "a.hcl: line 3, column 7: a label is missing: audit \"…\" \"…\" { … }",
         ),
         (
             "audit \"file\" \"a\" { options { path = \"x\" } }",
@@ -211,9 +214,15 @@ fn a_mistake_is_named_with_its_place_and_the_remedy() {
 fn what_is_missing_is_asked_for() {
     for (text, message) in [
         ("", "no listener is configured"),
-        ("listener \"tcp\" { tls_disable = true }", "no storage is configured: add storage \"embed"),
+        (
+            "listener \"tcp\" { tls_disable = true }",
+            "no storage is configured: add storage \"embed",
+        ),
         ("storage \"inmem\" {}", "no listener is configured: add listener \"tcp\""),
-        ("storage \"raft\" { path = \"/x\" }", "a.hcl: line 1, column 9: there is no storage \"raft\" here: add storage \"embedded\" { path"),
+        (
+            "storage \"raft\" { path = \"/x\" }",
+            "a.hcl: line 1, column 9: there is no storage \"raft\" here: add storage \"embedded\" { path",
+        ),
         ("backend \"consul\" {}", "a.hcl: line 1, column 9: there is no storage \"consul\" here"),
         ("storage \"embedded\" {}", "a.hcl: line 1, column 9: \"path\" is missing"),
         ("storage \"embedded\" { path = \"\" }", "a.hcl: line 1, column 22: \"path\" is empty"),
@@ -279,7 +288,8 @@ fn every_key_without_effect_is_accepted_and_said() {
                     assert_eq!(warnings[0].to_string(), expected);
                 }
                 keys::Effect::Refused => {
-                    let expected = format!("a.hcl: line 4, column 1: {:?} is not offered", key.name);
+                    let expected =
+                        format!("a.hcl: line 4, column 1: {:?} is not offered", key.name);
                     assert!(refused(&text).starts_with(&expected), "{text}");
                 }
             }
@@ -522,7 +532,8 @@ fn the_environment_wins_where_vault_lets_it() {
         };
         Some(value.to_owned())
     });
-    let text = format!("{LEAST}log_level = \"info\"\nlog_format = \"json\"\napi_addr = \"http://b\"");
+    let text =
+        format!("{LEAST}log_level = \"info\"\nlog_format = \"json\"\napi_addr = \"http://b\"");
     let config = Config::parse("a.hcl", &text, &environment).unwrap();
     assert_eq!((config.log.level, config.log.format), (LogLevel::Warn, LogFormat::Json));
     assert_eq!(config.api_addr.as_deref(), Some("https://a.example:8200"));

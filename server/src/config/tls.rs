@@ -135,10 +135,13 @@ impl ClientCertificates {
         reader.set("tls_client_ca_file", &mut ca_file)?;
         match (required, disabled, ca_file) {
             (true, true, _) => {
-                Err(reader.invalid(REQUIRE, "contradicts tls_disable_client_certs: keep one of them"))
+                Err(reader
+                    .invalid(REQUIRE, "contradicts tls_disable_client_certs: keep one of them"))
             }
-            (true, false, None) => Err(reader
-                .invalid(REQUIRE, "needs tls_client_ca_file: name the CA whose certificates count")),
+            (true, false, None) => Err(reader.invalid(
+                REQUIRE,
+                "needs tls_client_ca_file: name the CA whose certificates count",
+            )),
             (true, false, Some(ca_file)) => Ok(Self::Required { ca_file }),
             (false, disabled, ca_file) => {
                 if ca_file.is_some() {
@@ -159,10 +162,8 @@ fn versions(reader: &mut Reader<'_, '_>) -> Result<Vec<&'static SupportedProtoco
     if least > most {
         return Err(reader.invalid("tls_min_version", "is above tls_max_version"));
     }
-    let all = [
-        (Version::Tls13, &rustls::version::TLS13),
-        (Version::Tls12, &rustls::version::TLS12),
-    ];
+    let all =
+        [(Version::Tls13, &rustls::version::TLS13), (Version::Tls12, &rustls::version::TLS12)];
     let wanted = all.into_iter().filter(|(version, _)| (least..=most).contains(version));
     Ok(wanted.map(|(_, version)| version).collect())
 }
@@ -184,9 +185,7 @@ fn cipher_suites(reader: &mut Reader<'_, '_>) -> Result<Vec<SupportedCipherSuite
     Ok(SUITES_TLS13.into_iter().chain(tls12).collect())
 }
 
-fn read_key_exchanges(
-    reader: &mut Reader<'_, '_>,
-) -> Result<Vec<&'static dyn SupportedKxGroup>> {
+fn read_key_exchanges(reader: &mut Reader<'_, '_>) -> Result<Vec<&'static dyn SupportedKxGroup>> {
     const KEY: &str = "tls_key_exchange_preferences";
     let mut names: Vec<String> = Vec::new();
     reader.set(KEY, &mut names)?;

@@ -55,7 +55,8 @@ fn parent(path: &Path) -> &Path {
 /// Makes a file without a name, which is the one certain way to learn whether a folder can be
 /// written; it is gone when it is closed.
 fn probe(folder: &Path) -> std::io::Result<()> {
-    let flags = rustix::fs::OFlags::TMPFILE | rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+    let flags =
+        rustix::fs::OFlags::TMPFILE | rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
     let mode = rustix::fs::Mode::RUSR;
     match rustix::fs::open(folder, flags, mode) {
         Ok(_) => Ok(()),

@@ -71,13 +71,7 @@ impl Report {
         self.add(name.into(), Status::Failure, message.into(), Some(remedy));
     }
 
-    fn add(
-        &mut self,
-        name: String,
-        status: Status,
-        message: String,
-        remedy: Option<&'static str>,
-    ) {
+    fn add(&mut self, name: String, status: Status, message: String, remedy: Option<&'static str>) {
         self.checks.push(Check { name, status, message, remedy });
     }
 }

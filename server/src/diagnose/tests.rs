@@ -127,7 +127,8 @@ async fn a_broken_configuration_is_the_one_failure() {
 async fn certificates_are_looked_at() {
     let site = Site::new();
     site.issue(2020, 2030);
-    site.expect(Status::Failure, "certificate 1 of the chain expired at 2030-01-01T00:00:00Z").await;
+    site.expect(Status::Failure, "certificate 1 of the chain expired at 2030-01-01T00:00:00Z")
+        .await;
     site.issue(2035, 2040);
     site.expect(Status::Failure, "is not valid before 2035-01-01").await;
     site.clock.set("2039-12-20T00:00:00Z".parse().unwrap());
@@ -181,7 +182,10 @@ async fn addresses_are_tried() {
     site.configure("listener \"tcp\" { address = \"[::]:0\" tls_disable = true }");
     site.expect(Status::Warning, "tls_disable: tokens and secrets can be read").await;
     let socket = site.path().join("s");
-    let unix = format!("listener \"unix\" {{ address = \"{}\" socket_mode = \"0600\" }}", socket.display());
+    let unix = format!(
+        "listener \"unix\" {{ address = \"{}\" socket_mode = \"0600\" }}",
+        socket.display()
+    );
     site.configure(&unix);
     assert_eq!(site.troubles().await, []);
     let _live = std::os::unix::net::UnixListener::bind(&socket).unwrap();
@@ -220,7 +224,9 @@ async fn seals_and_audit_devices_are_looked_at() {
     assert!(!site.report().await.to_string().contains("hunter2"));
     std::fs::remove_file(site.path().join("unseal.key")).unwrap();
     site.expect(Status::Failure, "unseal.key cannot be read").await;
-    site.configure("seal \"static\" { name = \"b\" current_key_id = \"1\" current_key = \"env://NO_SUCH\" }");
+    site.configure(
+        "seal \"static\" { name = \"b\" current_key_id = \"1\" current_key = \"env://NO_SUCH\" }",
+    );
     site.expect(Status::Failure, "the environment variable NO_SUCH is not set").await;
     site.configure("audit \"file\" \"b\" { options { file_path = \"/no/such/audit.log\" } }");
     site.expect(Status::Failure, "/no/such/audit.log cannot be made in /no/such").await;

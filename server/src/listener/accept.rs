@@ -10,13 +10,30 @@ use tokio::sync::{Semaphore, watch};
 use super::connection::Connections;
 use super::{Phase, Service, draining};
 
+/// The bytes of one connection.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether the client begins with a word, as plain HTTP does and TLS does not. Nothing is taken
+    /// from the stream.
+    fn begins_with_letter(&self) -> impl Future<Output = io::Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+}
+
+impl Stream for UnixStream {}
+
+impl Stream for TcpStream {
+    async fn begins_with_letter(&self) -> io::Result<bool> {
+        let mut first = [0];
+        Ok(self.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic())
+    }
+}
+
 /// Something that connections come from.
 pub(super) trait Accept: Send + Sync + 'static {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: Stream;
 
-    fn accept(
-        &self,
-    ) -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
+    fn accept(&self)
+    -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
 }
 
 impl Accept for TcpListener {
@@ -105,6 +122,8 @@ mod tests {
 
     /// Fails with each of these errors in turn, then has a connection.
     struct Troubled(Mutex<Vec<i32>>);
+
+    impl Stream for tokio::io::DuplexStream {}
 
     impl Accept for Troubled {
         type Stream = tokio::io::DuplexStream;

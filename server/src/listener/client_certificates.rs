@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
-use rustls::client::danger::HandshakeSignatureValid;
 
 /// Takes any client certificate, or none. It checks that the client has the key; who the client is
 /// is for an auth method to judge, which knows the CAs and roles.

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::accept::Stream;
 use super::exchange::Exchange;
 use super::pace::{Pace, Paced};
 use super::tls::ServerTls;
@@ -55,7 +56,7 @@ impl<S: Service> Connections<S> {
         remote: Option<SocketAddr>,
         mut phase: watch::Receiver<Phase>,
     ) where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: Stream,
     {
         let mut end = phase.clone();
         let work = async {
@@ -96,17 +97,19 @@ impl<S: Service> Connections<S> {
         remote: Option<SocketAddr>,
     ) -> Option<TlsStream<T>>
     where
-        T: AsyncRead + AsyncWrite + Unpin,
+        T: Stream,
     {
-        let handshake = TlsAcceptor::from(tls.current()).accept(stream).into_fallible();
+        let handshake = async {
+            if stream.begins_with_letter().await? {
+                refuse_plain(stream).await?;
+                return Err(io::Error::other("the client speaks plain HTTP"));
+            }
+            TlsAcceptor::from(tls.current()).accept(stream).await
+        };
         match tokio::time::timeout(self.limits.head, handshake).await {
             Ok(Ok(stream)) => Some(stream),
-            Ok(Err((error, stream))) => {
+            Ok(Err(error)) => {
                 tracing::debug!(?remote, %error, "TLS handshake failed");
-                if is_plain_http(&error) {
-                    let refusal = tokio::time::timeout(self.limits.head, refuse_plain(stream));
-                    let _ = refusal.await;
-                }
                 None
             }
             Err(_) => {
@@ -116,12 +119,8 @@ impl<S: Service> Connections<S> {
         }
     }
 
-    async fn serve_http<T>(
-        &self,
-        stream: T,
-        peer: Arc<Peer>,
-        phase: &mut watch::Receiver<Phase>,
-    ) where
+    async fn serve_http<T>(&self, stream: T, peer: Arc<Peer>, phase: &mut watch::Receiver<Phase>)
+    where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let pace = Pace::new(&self.limits);
@@ -170,21 +169,16 @@ fn http() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-fn is_plain_http(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(
-        inner,
-        Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType))
-    )
-}
-
 /// Says in plain HTTP what went wrong, with the text that Go's server has for it.
-async fn refuse_plain<T: AsyncWrite + Unpin>(mut stream: T) -> io::Result<()> {
+async fn refuse_plain<T: Stream>(mut stream: T) -> io::Result<()> {
     stream
         .write_all(
             b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
               Client sent an HTTP request to an HTTPS server.\n",
         )
         .await?;
-    stream.shutdown().await
+    stream.shutdown().await?;
+    // A connection that is closed before everything was read is reset, and the text lost with it.
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
 }

@@ -16,7 +16,6 @@ pub(super) struct Exchange<S> {
     config: Arc<config::Listener>,
 }
 
-
 impl<S: Service> Exchange<S> {
     pub(super) fn new(service: S, config: config::Listener) -> Self {
         Self { service, config: Arc::new(config) }
@@ -24,34 +23,17 @@ impl<S: Service> Exchange<S> {
 
     pub(super) async fn answer(
         self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         peer: Arc<Peer>,
     ) -> Response<Full<Bytes>> {
         let config = self.config.clone();
-        let mut response = match self.admit(request, peer) {
-            Ok((exchange, request, peer)) => exchange.call(request, peer).await,
-            Err((status, text)) => refusal(status, &text),
+        let mut response = match config.admit(&mut request, peer) {
+            Ok(peer) => self.call(request, peer).await,
+            Err(Refused(status, text)) => refusal(status, &text),
         };
         let status = response.status();
         config.response_headers.apply(status, response.headers_mut());
         response
-    }
-
-    /// Applies what the listener has to say before the service sees the request.
-    fn admit(
-        self,
-        mut request: Request<Incoming>,
-        mut peer: Arc<Peer>,
-    ) -> Result<(Self, Request<Incoming>, Arc<Peer>), (StatusCode, String)> {
-        check_metrics(&self.config.metrics.access, request.uri_mut())?;
-        if let (Some(rules), Some(remote)) = (&self.config.forwarded, peer.remote) {
-            let client = forwarded::client(rules, remote, request.headers_mut())
-                .map_err(|text| (StatusCode::BAD_REQUEST, text))?;
-            if client != remote {
-                peer = Arc::new(Peer { remote: Some(client), ..Peer::clone(&peer) });
-            }
-        }
-        Ok((self, request, peer))
     }
 
     /// A request that only reads ends with its client or its time; any other runs on, so that no
@@ -83,15 +65,35 @@ impl<S: Service> Exchange<S> {
     }
 }
 
+/// What the listener refuses by itself, with the text for the client.
+struct Refused(StatusCode, String);
+
+impl config::Listener {
+    /// Applies what the listener has to say before the service sees the request, and finds who
+    /// sent it.
+    fn admit(
+        &self,
+        request: &mut Request<Incoming>,
+        peer: Arc<Peer>,
+    ) -> Result<Arc<Peer>, Refused> {
+        check_metrics(&self.metrics.access, request.uri_mut())?;
+        let (Some(rules), Some(remote)) = (&self.forwarded, peer.remote) else { return Ok(peer) };
+        let client = forwarded::client(rules, remote, request.headers_mut())
+            .map_err(|text| Refused(StatusCode::BAD_REQUEST, text))?;
+        Ok(Arc::new(Peer { remote: Some(client), ..Peer::clone(&peer) }))
+    }
+}
+
 fn only_reads(method: &Method) -> bool {
     matches!(method.as_str(), "GET" | "HEAD" | "LIST" | "OPTIONS" | "SCAN")
 }
 
-fn check_metrics(access: &MetricsAccess, uri: &mut Uri) -> Result<(), (StatusCode, String)> {
+fn check_metrics(access: &MetricsAccess, uri: &mut Uri) -> Result<(), Refused> {
     match access {
         MetricsAccess::Allowed => Ok(()),
         MetricsAccess::Forbidden if uri.path() == METRICS_PATH => {
-            Err((StatusCode::FORBIDDEN, "metrics endpoint is disabled for this listener".to_owned()))
+            let text = "metrics endpoint is disabled for this listener";
+            Err(Refused(StatusCode::FORBIDDEN, text.to_owned()))
         }
         MetricsAccess::Forbidden => Ok(()),
         MetricsAccess::Only(path) if uri.path() == path => {
@@ -101,7 +103,8 @@ fn check_metrics(access: &MetricsAccess, uri: &mut Uri) -> Result<(), (StatusCod
             Ok(())
         }
         MetricsAccess::Only(_) => {
-            Err((StatusCode::NOT_FOUND, "this listener only serves the metrics endpoint".to_owned()))
+            let text = "this listener only serves the metrics endpoint";
+            Err(Refused(StatusCode::NOT_FOUND, text.to_owned()))
         }
     }
 }
@@ -124,7 +127,7 @@ mod tests {
     fn check(access: &MetricsAccess, uri: &str) -> Result<String, u16> {
         let mut uri: Uri = uri.parse().unwrap();
         let outcome = check_metrics(access, &mut uri);
-        outcome.map(|()| uri.to_string()).map_err(|(status, _)| status.as_u16())
+        outcome.map(|()| uri.to_string()).map_err(|Refused(status, _)| status.as_u16())
     }
 
     #[test]

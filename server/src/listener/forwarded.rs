@@ -19,7 +19,8 @@ pub(super) fn client(
 ) -> Result<SocketAddr, String> {
     if !headers.contains_key(X_FORWARDED_FOR) {
         return if rules.reject_not_present {
-            Err("missing x-forwarded-for header and configured to reject when not present".to_owned())
+            Err("missing x-forwarded-for header and configured to reject when not present"
+                .to_owned())
         } else {
             Ok(remote)
         };
@@ -35,10 +36,8 @@ pub(super) fn client(
         };
     }
     let values = headers.get_all(X_FORWARDED_FOR).iter();
-    let hops: Vec<&str> = values
-        .flat_map(|value| value.to_str().unwrap_or("").split(','))
-        .map(str::trim)
-        .collect();
+    let hops: Vec<&str> =
+        values.flat_map(|value| value.to_str().unwrap_or("").split(',')).map(str::trim).collect();
     let index = hops.len().checked_sub(1 + rules.hop_skips).ok_or_else(|| {
         format!(
             "malformed x-forwarded-for configuration or request, hops to skip ({}) would skip before \

@@ -137,8 +137,7 @@ impl Listeners {
         };
         for (index, Bound { socket, config, tls }) in self.bound.into_iter().enumerate() {
             serving.watch_certificate(&config, tls.as_ref());
-            let connections =
-                Arc::new(Connections::new(service.clone(), index, config, tls));
+            let connections = Arc::new(Connections::new(service.clone(), index, config, tls));
             let (permits, phase) = (permits.clone(), serving.phase.subscribe());
             serving.tasks.push(match socket {
                 Socket::Tcp(listener) => {

@@ -19,7 +19,7 @@ pub(super) struct Pace {
     start: Instant,
     head: Duration,
     idle: Duration,
-    /// Milliseconds after `start`; [`NEVER`] while requests are under way.
+    /// Milliseconds after `start`; it counts only while no request is under way.
     deadline: AtomicU64,
     requests: AtomicUsize,
     /// Nothing has arrived since the last answer.
@@ -28,15 +28,13 @@ pub(super) struct Pace {
     multiplexed: AtomicBool,
 }
 
-const NEVER: u64 = u64::MAX;
-
 impl Pace {
     pub(super) fn new(limits: &Limits) -> Arc<Self> {
         let pace = Self {
             start: Instant::now(),
             head: limits.head,
             idle: limits.idle,
-            deadline: AtomicU64::new(NEVER),
+            deadline: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             quiet: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
@@ -48,16 +46,16 @@ impl Pace {
     /// A request has arrived; it is under way until the answer drops.
     pub(super) fn begin(self: &Arc<Self>, multiplexed: bool) -> UnderWay {
         self.requests.fetch_add(1, Ordering::AcqRel);
-        self.deadline.store(NEVER, Ordering::Release);
         self.multiplexed.store(multiplexed, Ordering::Release);
         UnderWay(self.clone())
     }
 
+    /// The deadline is set first: with HTTP/2 the connection looks at it from another thread, and
+    /// must not find that of long ago.
     fn end(&self) {
-        if self.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.quiet.store(true, Ordering::Release);
-            self.expect_within(self.idle);
-        }
+        self.quiet.store(true, Ordering::Release);
+        self.expect_within(self.idle);
+        self.requests.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Bytes have arrived: the first ones after an answer begin the next head.
@@ -73,12 +71,13 @@ impl Pace {
 
     fn expect_within(&self, wait: Duration) {
         let millis = (self.start.elapsed() + wait).as_millis();
-        self.deadline.store(u64::try_from(millis).unwrap_or(NEVER - 1), Ordering::Release);
+        self.deadline.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Release);
     }
 
     fn deadline(&self) -> Option<Instant> {
+        let waiting = self.requests.load(Ordering::Acquire) == 0;
         let millis = self.deadline.load(Ordering::Acquire);
-        (millis != NEVER).then(|| self.start + Duration::from_millis(millis))
+        waiting.then(|| self.start + Duration::from_millis(millis))
     }
 }
 

@@ -629,10 +629,8 @@ async fn bind_error(config: &str) -> String {
 #[tokio::test]
 async fn what_cannot_be_bound_is_named_with_its_place() {
     let server = Running::plain("").await;
-    let taken = format!(
-        "listener \"tcp\" {{ address = \"{}\" tls_disable = true }}",
-        server.address()
-    );
+    let taken =
+        format!("listener \"tcp\" {{ address = \"{}\" tls_disable = true }}", server.address());
     let error = bind_error(&taken).await;
     assert!(error.starts_with("a.hcl: line 2, column 10: the address 127.0.0.1:"), "{error}");
     assert!(error.ends_with("stop it or choose another port"), "{error}");

@@ -23,7 +23,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if std::fs::symlink_metadata(&self.path).is_ok_and(|meta| identity(&meta) == self.identity) {
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|meta| identity(&meta) == self.identity)
+        {
             // What cannot be removed is found stale at the next start.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -93,7 +94,9 @@ pub(crate) fn answers(path: &Path) -> Result<bool> {
     }
     match UnixStream::connect(path) {
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
+        {
             Ok(false)
         }
         Err(error) => Err(Error::invalid(format!("the socket {place} cannot be tried: {error}"))),

@@ -4,6 +4,7 @@
 mod secrets;
 mod tokens;
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -41,8 +42,17 @@ enum Step {
 const SECRET_WRITERS: u32 = 5;
 const TOKEN_WRITERS: u32 = 3;
 
-/// The longest time that writers write before the kill.
-const LOAD_MILLISECONDS_MAX: u64 = 700;
+/// How long writers write before the kill, in milliseconds.
+const LOAD: Range<u64> = 20..700;
+/// One round of this many goes on until the store moves what is new into its database, which it does
+/// when the oldest of it is five seconds old.
+const LONG_LOAD_ONE_OF: u64 = 8;
+const LONG_LOAD: Range<u64> = 4_500..7_000;
+
+/// After one round of this many the server is killed once more while it starts, at most so many
+/// milliseconds after the start.
+const KILL_AT_START_ONE_OF: u64 = 3;
+const START_MILLISECONDS_MAX: u64 = 200;
 
 /// After this many rounds a new server starts empty, so that checks stay quick.
 const ROUNDS_PER_SERVER: u64 = 10;
@@ -114,7 +124,8 @@ impl Trial {
 
     /// Load, kill, start, check.
     fn round(&mut self, random: &mut Random) -> Result<Round> {
-        let load = Duration::from_millis(20 + random.below(LOAD_MILLISECONDS_MAX));
+        let load = if random.below(LONG_LOAD_ONE_OF) == 0 { LONG_LOAD } else { LOAD };
+        let load = Duration::from_millis(load.start + random.below(load.end - load.start));
         let (address, token) = (self.server.address, self.server.root_token.clone());
         let (server, writers) = (&mut self.server, &mut self.writers);
         let (acknowledged, mut losses) = std::thread::scope(|scope| {
@@ -142,6 +153,11 @@ impl Trial {
         });
         self.acknowledged += acknowledged;
         self.server.start_again()?;
+        if random.below(KILL_AT_START_ONE_OF) == 0 {
+            wait::pause(Duration::from_millis(random.below(START_MILLISECONDS_MAX)));
+            self.server.kill();
+            self.server.start_again()?;
+        }
         self.server.wait_for_answer()?;
         self.server.unseal()?;
         let mut client = self.server.client();
@@ -158,20 +174,26 @@ impl Trial {
         let text =
             std::fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
         let lines = text.split(|byte| *byte == b'\n');
-        let is_response = |line: &&[u8]| {
-            serde_json::from_slice::<Value>(line).is_ok_and(|entry| entry["type"] == "response")
-        };
-        let responses = lines.filter(is_response).count() as u64;
-        if responses < self.acknowledged {
+        let recorded = lines.filter(|line| is_done_write(line)).count() as u64;
+        if recorded < self.acknowledged {
             let writes = self.acknowledged;
             return Err(format!(
-                "{writes} writes were acknowledged, but the audit file has {responses}"
+                "{writes} writes were acknowledged, but the audit file has {recorded}"
             ));
         }
         let mut verify = Command::new(binary);
         verify.args(["audit", "verify"]).arg(path);
         process::capture(&mut verify).map(|text| text.trim().to_owned())
     }
+}
+
+/// Whether a line of the audit file records that one of the writers' requests was carried out.
+fn is_done_write(line: &[u8]) -> bool {
+    let entry: Value = serde_json::from_slice(line).unwrap_or_default();
+    let path = entry["request"]["path"].as_str().unwrap_or_default();
+    let is_secret = path.starts_with("kv/") && entry["request"]["operation"] != "read";
+    let is_token = matches!(path, "auth/token/create" | "auth/token/revoke");
+    entry["type"] == "response" && entry["error"].is_null() && (is_secret || is_token)
 }
 
 /// Writes until the connection breaks: how many writes were acknowledged, and any refusal.
@@ -204,4 +226,30 @@ fn send(client: &mut Client, method: &str, path: &str, body: &Value) -> Result<A
 enum Answer {
     Done(Value),
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_done_write;
+
+    #[test]
+    fn only_writes_that_were_carried_out_count() {
+        let entry = |kind: &str, operation: &str, path: &str, error: &str| {
+            format!(
+                r#"{{"type":"{kind}","request":{{"operation":"{operation}","path":"{path}"}}{error}}}"#
+            )
+        };
+        for (line, expected) in [
+            (entry("response", "update", "kv/data/a", ""), true),
+            (entry("response", "delete", "kv/metadata/a", ""), true),
+            (entry("response", "update", "auth/token/revoke", ""), true),
+            (entry("request", "update", "kv/data/a", ""), false),
+            (entry("response", "read", "kv/data/a", ""), false),
+            (entry("response", "update", "auth/token/lookup", ""), false),
+            (entry("response", "update", "kv/data/a", r#","error":"no""#), false),
+            (r#"{"type":"response","request":{"pa"#.to_owned(), false),
+        ] {
+            assert_eq!(is_done_write(line.as_bytes()), expected, "{line}");
+        }
+    }
 }

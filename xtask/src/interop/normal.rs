@@ -194,9 +194,13 @@ fn is_version(word: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// `s.…`, `b.…` and their like: a short kind and at least twenty random characters, then perhaps
+/// `s.…`, `b.…` and their like, and ours `srs_…` and `srb_…`: a short kind and at least twenty random characters, then perhaps
 /// the short name of a namespace.
 fn is_token(word: &str) -> bool {
+    let word = word.strip_prefix("srs_").or(word.strip_prefix("srb_")).map_or_else(
+        || word.to_owned(),
+        |rest| format!("s.{rest}"),
+    );
     let mut parts = word.splitn(3, '.');
     let (Some(kind), Some(random)) = (parts.next(), parts.next()) else { return false };
     kind.len() <= 3
@@ -253,6 +257,7 @@ mod tests {
             ("kv_1a2b3c4d/ kv_config", "kv_<id>/ kv_config"),
             ("map[created_time:2026-11-22T00:01:20Z x:1]", "map[created_time:<time> x:1]"),
             ("s.QGOwSOZoAxbWBBTcP3y6b89O", "<token>"),
+            ("srs_X8VVKBnc8Zc3cFGccWGRNmHyTik83z3km0", "<token>"),
             ("o0Y20qxbiZHKs1mLRn1uJOcr", "<accessor>"),
             ("x=abcdefghijkl; short", "x=<secret>; short"),
             ("token    whatever", "token <token>"),

@@ -8,10 +8,6 @@ struct Layers {
     islands: Vec<(String, Vec<String>)>,
 }
 
-/// Crates whose code may be unsafe. The workspace's lints forbid that for good, so these crates
-/// list their lints themselves.
-const UNSAFE_CRATES: [&str; 2] = ["base-crypto", "store-embedded"];
-
 pub(super) fn order(project: &Project) -> Result<Vec<String>> {
     let path = root().join("layers.toml");
     let text = std::fs::read_to_string(&path)
@@ -20,15 +16,15 @@ pub(super) fn order(project: &Project) -> Result<Vec<String>> {
     Ok(project.crates.iter().flat_map(|one| layers.check(one)).collect())
 }
 
+/// The workspace's lints forbid unsafe code, so a crate that takes them has none.
 pub(super) fn lints(project: &Project) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for Crate { name, folder, manifest, .. } in &project.crates {
+    for Crate { folder, manifest, .. } in &project.crates {
         let table: toml::Table =
             manifest.parse().map_err(|error| format!("{folder}/Cargo.toml: {error}"))?;
         let lints = table.get("lints");
         let inherits = lints.and_then(|lints| lints.get("workspace")?.as_bool()) == Some(true);
-        let own = lints.is_some() && UNSAFE_CRATES.contains(&name.as_str());
-        if !inherits && !own {
+        if !inherits {
             findings.push(format!("{folder}/Cargo.toml: add `[lints]` with `workspace = true`"));
         }
     }

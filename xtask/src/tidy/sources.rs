@@ -1,11 +1,8 @@
-use super::Project;
+use super::{Crate, Project};
 use crate::Result;
 
 /// The one file that names concrete engines, auth methods and stores.
 const REGISTRY: &str = "server/src/registry.rs";
-
-/// Folders whose code may be unsafe, with a comment that proves it.
-const UNSAFE_FOLDERS: [&str; 2] = ["base/crypto/", "store/"];
 
 /// A file longer than this is many things.
 const LINES_MAX: usize = 900;
@@ -47,7 +44,8 @@ pub(super) fn kinds(project: &Project) -> Result<Vec<String>> {
             }
         }
     }
-    for one in project.crates.iter().filter(|one| one.name != "server") {
+    let product = |one: &&Crate| one.name != "server" && !is_for_tests(&one.folder);
+    for one in project.crates.iter().filter(product) {
         for used in one.uses.iter().filter(|used| is_kind(used) && !one.optional.contains(used)) {
             let folder = &one.folder;
             findings.push(format!(
@@ -56,25 +54,6 @@ pub(super) fn kinds(project: &Project) -> Result<Vec<String>> {
         }
     }
     Ok(findings)
-}
-
-pub(super) fn unsafe_code(project: &Project) -> Result<Vec<String>> {
-    let outside = project
-        .rust()
-        .filter(|(path, _)| !UNSAFE_FOLDERS.iter().any(|folder| path.starts_with(folder)));
-    let found = outside.filter(|(_, content)| {
-        ["{", "fn", "impl", "trait", "extern"]
-            .iter()
-            .any(|next| has_word(content, &format!("{} {next}", concat!("un", "safe"))))
-    });
-    Ok(found
-        .map(|(path, _)| {
-            format!(
-                "{path}: unsafe code belongs in {}, behind a safe type",
-                UNSAFE_FOLDERS.join(" and ")
-            )
-        })
-        .collect())
 }
 
 pub(super) fn unfinished(project: &Project) -> Result<Vec<String>> {
@@ -162,12 +141,18 @@ fn line_with(content: &str, word: &str) -> Option<usize> {
 
 /// A file without the tests at its end; nothing of a file that is all tests.
 fn product_code<'a>(path: &str, content: &'a str) -> &'a str {
-    const TESTS: [&str; 6] =
-        ["/benches/", "/examples/", "/testing.rs", "/testing/", "/testkit/", "/tests/"];
-    if TESTS.iter().any(|part| format!("/{path}").contains(part)) {
+    if is_for_tests(path) {
         return "";
     }
     content.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+/// Whether a file or folder serves tests alone.
+fn is_for_tests(path: &str) -> bool {
+    const PARTS: [&str; 7] =
+        ["/benches/", "/examples/", "/fuzz/", "/testing.rs/", "/testing/", "/testkit/", "/tests/"];
+    let path = format!("/{path}/");
+    PARTS.iter().any(|part| path.contains(part))
 }
 
 /// Whether `content` holds `word` with no letter, digit or underscore on either side.
@@ -185,7 +170,7 @@ mod tests {
     use super::*;
 
     fn project(path: &str, content: &str) -> Project {
-        let one = |name: &str, folder: &str| super::super::Crate {
+        let one = |name: &str, folder: &str| Crate {
             name: name.to_owned(),
             folder: folder.to_owned(),
             manifest: String::new(),
@@ -213,13 +198,11 @@ mod tests {
     fn each_rule_finds_its_fault() {
         let long = "line\n".repeat(LINES_MAX + 1);
         let switched_off = concat!("#[", "ignore]\n");
-        let dangerous = concat!("un", "safe { }\n");
         let open = concat!("todo", "!()\n");
         let path = concat!("see /wo", "rk/x\n");
         for (check, content) in [
             (long_files as fn(&Project) -> Result<Vec<String>>, long.as_str()),
             (ignored_tests, switched_off),
-            (unsafe_code, dangerous),
             (unfinished, open),
             (foreign_words, path),
             (line_ends, "space \n"),
@@ -228,6 +211,5 @@ mod tests {
             assert_eq!(check(&project("core/a.rs", content)).map(|found| found.len()), Ok(1));
             assert_eq!(check(&project("core/a.rs", "fine\n")), Ok(Vec::new()));
         }
-        assert_eq!(unsafe_code(&project("store/a.rs", dangerous)), Ok(Vec::new()));
     }
 }

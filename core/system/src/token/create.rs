@@ -117,7 +117,7 @@ impl<'a> Creation<'a> {
     }
 
     /// The parent lives in a namespace above.
-    fn from_elsewhere(&self) -> bool {
+    fn crosses_namespaces(&self) -> bool {
         self.session.namespace.path != self.engine.namespace
     }
 
@@ -128,7 +128,7 @@ impl<'a> Creation<'a> {
             policies: self.request.policies.as_deref(),
             no_default_policy: self.request.no_default_policy,
             sudo: self.sudo,
-            from_elsewhere: self.from_elsewhere(),
+            from_elsewhere: self.crosses_namespaces(),
         };
         let Chosen(policies) = Chosen::of(&asked, self.parent(), self.role.as_ref())?;
         let kind = self.kind()?;
@@ -146,7 +146,7 @@ impl<'a> Creation<'a> {
             Token { uses: Uses::Left(_), .. } => {
                 "restricted use token cannot generate child tokens"
             }
-            _ if self.from_elsewhere() && !self.sudo => {
+            _ if self.crosses_namespaces() && !self.sudo => {
                 "root or sudo privileges required to create a token in a namespace below"
             }
             _ => return Ok(()),
@@ -220,7 +220,7 @@ impl<'a> Creation<'a> {
         let parent = (!self.is_orphan()).then(|| self.parent().id.clone());
         // An alias names the entity anew; else it is the parent's, if there is one.
         let alias = self.request.entity_alias.trim().to_lowercase();
-        let inherits = parent.is_some() && alias.is_empty() && !self.from_elsewhere();
+        let inherits = parent.is_some() && alias.is_empty() && !self.crosses_namespaces();
         let entity = if inherits { self.parent().entity.clone() } else { None };
         let bound_cidrs = self.bound_cidrs();
         let request = std::mem::take(&mut self.request);

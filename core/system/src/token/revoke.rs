@@ -82,7 +82,7 @@ async fn tidy(engine: Arc<TokenAuth>, _: Call, (): ()) -> Result<Response> {
     let core = engine.core()?;
     let namespace = engine.namespace(&core)?;
     if engine.tidying.swap(true, Ordering::SeqCst) {
-        return Ok(Response::none().warn("Tidy operation already in progress."));
+        return Ok(Response::accepted("Tidy operation already in progress."));
     }
     let tidying = engine.tidying.clone();
     core.clone().spawn(async move {
@@ -92,7 +92,7 @@ async fn tidy(engine: Arc<TokenAuth>, _: Call, (): ()) -> Result<Response> {
             Err(error) => tracing::warn!(error = %error.log(), "token tidy failed"),
         }
     });
-    Ok(Response::none().warn(
+    Ok(Response::accepted(
         "Tidy operation successfully started. Any information from the operation will be printed to the server's logs.",
     ))
 }

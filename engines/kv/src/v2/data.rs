@@ -110,11 +110,11 @@ impl Kv2 {
             let config: Config = tx.get("config").await?.unwrap_or_default();
             let metadata: Option<Metadata> = tx.get(&metadata_key(path)).await?;
             let Some(metadata) = metadata else {
-                return Err(Error::not_found(""));
+                return Ok(nothing_to_patch());
             };
             check_cas(&config, &metadata, cas)?;
             let Some(version) = metadata.version(0).copied() else {
-                return Err(Error::not_found(""));
+                return Ok(nothing_to_patch());
             };
             if !version.is_live(now) {
                 let answer = VersionAnswer::new(&metadata, &version);
@@ -215,6 +215,11 @@ fn add_version(
         Some(version) => Response::data(&VersionAnswer::new(&metadata, version)),
         None => Err(Error::internal("a version that was added is not there")),
     }
+}
+
+/// As in Vault: "not found" without a word.
+pub(super) fn nothing_to_patch() -> Response {
+    Response { absent: true, ..Response::none() }
 }
 
 fn without_data(key: &str) -> Error {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::answers::MetadataAnswer;
 use super::config::Config;
+use super::data::nothing_to_patch;
 use super::metadata::Metadata;
 use super::{Kv2, Place, at_root, custom_metadata, data_key, metadata_key};
 
@@ -82,20 +83,20 @@ impl Kv2 {
             let config: Config = tx.get("config").await?.unwrap_or_default();
             let stored: Option<Metadata> = tx.get(key).await?;
             if patch && stored.is_none() {
-                return Err(Error::not_found(""));
+                return Ok(nothing_to_patch());
             }
             request.check_cas(&config, stored.as_ref())?;
             let mut metadata = stored.unwrap_or_else(|| Metadata::new(now));
             if request.is_empty() {
-                return Ok(());
+                return Ok(Response::none());
             }
             request.apply(&mut metadata, patch)?;
             metadata.metadata_version += 1;
             metadata.updated = now;
-            tx.put(key, &metadata)
+            tx.put(key, &metadata)?;
+            Ok(Response::none())
         };
-        self.storage.transact(work).await?;
-        Ok(Response::none())
+        self.storage.transact(work).await
     }
 
     /// The secret with all its versions, for good.

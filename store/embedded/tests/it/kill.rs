@@ -1,7 +1,7 @@
 //! A process that is killed in the middle of its writes loses none that it had confirmed.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use store_embedded::Options;
 
 use crate::{Dice, open, value};
 
+/// The test starts itself again with this variable set: then it is the process to be killed.
 const DIRECTORY: &str = "STORE_EMBEDDED_KILL_TEST_DIRECTORY";
 const WRITERS: usize = 6;
 const ROUNDS: u64 = 15;
@@ -20,8 +21,12 @@ fn options() -> Options {
     Options { table_bytes: 40_000, table_age: Duration::from_millis(50), cache_bytes: 1 << 20 }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::disallowed_methods)] // How a test tells its child where to write.
 async fn nothing_confirmed_is_lost() {
+    if let Some(dir) = std::env::var_os(DIRECTORY) {
+        return write_until_killed(Path::new(&dir)).await;
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut dice = Dice(11);
     let mut confirmed = [0; WRITERS];
@@ -40,7 +45,7 @@ async fn nothing_confirmed_is_lost() {
 /// Starts the child, reads so many confirmations, kills it, and takes in what it still said.
 fn run_and_kill(dir: &Path, lines: usize, confirmed: &mut [u64; WRITERS]) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["kill::child", "--exact", "--ignored", "--nocapture"])
+        .args(["kill::nothing_confirmed_is_lost", "--exact", "--nocapture"])
         .env(DIRECTORY, dir)
         .stdout(Stdio::piped())
         .spawn()
@@ -84,19 +89,12 @@ fn trail_key(writer: usize, count: u64) -> String {
     format!("{writer}/trail/{count:08}")
 }
 
-#[test]
-#[ignore = "run by the test above, which kills it"]
-#[allow(clippy::disallowed_methods)] // How a test tells its child where to write.
-fn child() {
-    let dir = PathBuf::from(std::env::var(DIRECTORY).unwrap());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let store = open(&dir, options());
-        let writers = (0..WRITERS).map(|writer| tokio::spawn(write(Arc::clone(&store), writer)));
-        for writer in writers.collect::<Vec<_>>() {
-            writer.await.unwrap();
-        }
-    });
+async fn write_until_killed(dir: &Path) {
+    let store = open(dir, options());
+    let writers = (0..WRITERS).map(|writer| tokio::spawn(write(Arc::clone(&store), writer)));
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
 }
 
 /// Counts up in three keys for ever.

@@ -1,0 +1,210 @@
+//! Leases over a barrier in memory.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use base_crypto::{Random, SeededRandom};
+use base_types::{ManualClock, Secret, Timestamp, TokenId, Ttl};
+use core_barrier::{Barrier, View};
+use core_lease::{Lease, Leases, Subject};
+use serde_json::value::RawValue;
+use store_mem::MemStore;
+
+struct World {
+    leases: Leases,
+    clock: Arc<ManualClock>,
+    state: View,
+}
+
+async fn world() -> World {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1000)));
+    let random: Arc<dyn Random> = Arc::new(SeededRandom::new(3));
+    let barrier = Barrier::new(Arc::new(MemStore::new()), random, clock.clone());
+    let key = Secret::new([1; 32]);
+    barrier.initialize(&key).await.unwrap();
+    barrier.unseal(&key).await.unwrap();
+    let state = barrier.view("");
+    World { leases: Leases::new(state.clone(), clock.clone()), clock, state }
+}
+
+fn secret(id: &str, token: &str, expires: i64) -> Lease {
+    Lease {
+        namespace: "root".into(),
+        id: id.into(),
+        issued: Timestamp::from_seconds(1000),
+        expires: Some(Timestamp::from_seconds(expires)),
+        renewed: None,
+        renewable: true,
+        subject: Subject::Secret {
+            mount: "m".into(),
+            kind: "creds".into(),
+            internal: RawValue::from_string("{}".into()).unwrap(),
+            max_ttl: Ttl::ZERO,
+            token: TokenId(token.into()),
+        },
+        failures: 0,
+        cause: None,
+    }
+}
+
+impl World {
+    async fn insert(&self, lease: &Lease) {
+        self.state.transact(move |tx| async move { self.leases.insert(&tx, lease) }).await.unwrap();
+    }
+
+    async fn due(&self, limit: usize) -> (Vec<String>, Option<i64>) {
+        let due = self.leases.due(limit).await.unwrap();
+        (due.leases.into_iter().map(|lease| lease.id).collect(), due.next.map(Timestamp::seconds))
+    }
+
+    async fn read(&self, id: &str) -> Lease {
+        self.leases.read("root", id).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_comes_in_the_order_of_time() {
+    let world = world().await;
+    for (id, at) in [("a/3", 1030), ("a/1", 1010), ("b/2", 1020), ("a/4", 1040), ("c/0", -5)] {
+        world.insert(&secret(id, "t", at)).await;
+    }
+    world.insert(&Lease { expires: None, ..secret("never", "t", 0) }).await;
+    assert_eq!(world.due(10).await, (vec!["c/0".to_owned()], Some(1010)));
+    world.clock.set(Timestamp::from_seconds(1030));
+    assert_eq!(
+        world.due(10).await,
+        (["c/0", "a/1", "b/2", "a/3"].map(str::to_owned).to_vec(), Some(1040))
+    );
+    assert_eq!(world.due(2).await, (["c/0", "a/1"].map(str::to_owned).to_vec(), None));
+    world.clock.set(Timestamp::from_seconds(0));
+    assert_eq!(world.due(10).await.1, Some(1010));
+}
+
+#[tokio::test]
+async fn a_replaced_lease_is_due_at_its_new_time_only() {
+    let world = world().await;
+    let old = secret("a", "t", 1010);
+    world.insert(&old).await;
+    let new = secret("a", "t", 1050);
+    let (old, new) = (&old, &new);
+    world
+        .state
+        .transact(|tx| async {
+            let tx = tx;
+            world.leases.replace(&tx, old, new)
+        })
+        .await
+        .unwrap();
+    world.clock.set(Timestamp::from_seconds(1049));
+    assert_eq!(world.due(10).await, (vec![], Some(1050)));
+    assert_eq!(world.state.keys("lease/due/", "", 0).await.unwrap().len(), 1);
+    world
+        .state
+        .transact(|tx| async {
+            let tx = tx;
+            world.leases.remove(&tx, new);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(world.state.keys("lease/", "", 0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_released_lease_is_due_now_and_no_longer_its_tokens() {
+    let world = world().await;
+    let lease = secret("a", "t", 5000);
+    world.insert(&lease).await;
+    world.insert(&secret("b", "other", 5000)).await;
+    assert_eq!(world.leases.of_token(&TokenId("t".into()), 10).await.unwrap().len(), 1);
+    let lease = &lease;
+    world
+        .state
+        .transact(|tx| async {
+            let tx = tx;
+            world.leases.release(&tx, lease)
+        })
+        .await
+        .unwrap();
+    assert!(world.leases.of_token(&TokenId("t".into()), 10).await.unwrap().is_empty());
+    assert_eq!(world.due(10).await, (vec!["a".to_owned()], Some(5000)));
+}
+
+#[tokio::test]
+async fn failures_are_retried_ever_later_and_then_given_up() {
+    let world = world().await;
+    world.insert(&secret("a", "t", 1000)).await;
+    let mut waits = Vec::new();
+    for failures in 1..=6 {
+        // The caller may hold an older record than the one that is stored.
+        world.leases.postpone(&secret("a", "t", 1000), "no").await.unwrap();
+        let lease = world.read("a").await;
+        assert_eq!((lease.failures, lease.cause.as_deref()), (failures, Some("no")));
+        waits.push(lease.expires.map(|at| at.seconds() - 1000));
+        // It does not come back to its token, which may be gone by now.
+        assert!(world.leases.of_token(&TokenId("t".into()), 10).await.unwrap().is_empty());
+        assert_eq!(
+            world.state.keys("lease/due/", "", 0).await.unwrap().len(),
+            usize::from(failures < 6)
+        );
+    }
+    assert_eq!(waits, [Some(10), Some(20), Some(40), Some(80), Some(160), None]);
+    let stuck = world.leases.stuck("root", "", 10).await.unwrap();
+    assert_eq!(stuck.iter().map(|lease| lease.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert!(world.leases.stuck("other", "", 10).await.unwrap().is_empty());
+    let stuck = &stuck[0];
+    world
+        .state
+        .transact(|tx| async {
+            let tx = tx;
+            world.leases.release(&tx, stuck)
+        })
+        .await
+        .unwrap();
+    assert!(world.leases.stuck("root", "", 10).await.unwrap().is_empty());
+    assert_eq!(world.due(1).await.0, ["a"]);
+    world.leases.postpone(&secret("gone", "t", 1000), "no").await.unwrap();
+    assert!(world.leases.read("root", "gone").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn ids_are_listed_paged_and_counted_within_one_namespace() {
+    let world = world().await;
+    for n in 0..25 {
+        world.insert(&secret(&format!("db/creds/a/{n:02}"), "t", 2000)).await;
+    }
+    world.insert(&secret("db/creds/ab/x", "t", 2000)).await;
+    world.insert(&Lease { namespace: "n1".into(), ..secret("db/creds/a/other", "t", 2000) }).await;
+    assert_eq!(world.leases.count("root", "").await.unwrap(), 26);
+    assert_eq!(world.leases.count("root", "db/creds/a/").await.unwrap(), 25);
+    assert_eq!(world.leases.count("n1", "db/").await.unwrap(), 1);
+    assert_eq!(world.leases.count("n", "").await.unwrap(), 0);
+    assert_eq!(world.leases.list("root", "db/creds/").await.unwrap(), ["a/", "ab/"]);
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = world.leases.page("root", "db/creds/a/", &after, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after.clone_from(last);
+        all.extend(page);
+    }
+    assert_eq!(all.len(), 25);
+    assert!(all.is_sorted() && all.iter().all(|id| id.starts_with("db/creds/a/")));
+}
+
+#[tokio::test]
+async fn an_entry_without_its_lease_is_forgotten() {
+    let world = world().await;
+    let lease = secret("a", "t", 1000);
+    world.insert(&lease).await;
+    world.state.delete("lease/id/root/a").await.unwrap();
+    assert_eq!(world.due(10).await, (vec![], None));
+    assert!(world.leases.of_token(&TokenId("t".into()), 10).await.unwrap().is_empty());
+    assert!(world.state.keys("lease/", "", 0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn somebody_waiting_hears_of_a_new_lease() {
+    let world = world().await;
+    let lease = secret("a", "t", 1000);
+    tokio::join!(world.leases.sooner(), world.insert(&lease));
+}

@@ -1,0 +1,17 @@
+//! The request path from end to end, over a store in memory.
+#![allow(clippy::unwrap_used)]
+
+mod accounts;
+mod audited;
+mod caches;
+mod crashes;
+mod damage;
+mod leases;
+mod namespaces;
+mod quotas;
+mod restarts;
+mod token_engine;
+mod token_life;
+mod token_roles;
+mod world;
+mod wrapping;

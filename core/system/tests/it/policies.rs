@@ -1,0 +1,60 @@
+use serde_json::json;
+
+use crate::harness::Server;
+
+const RULE: &str = r#"path "secret/*" { capabilities = ["read"] }"#;
+
+#[tokio::test]
+async fn a_policy_is_written_shown_listed_and_deleted() {
+    let server = Server::start().await;
+    let root = server.root();
+    root.write("sys/policies/acl/P1", json!({ "policy": RULE })).await.expect(204);
+    assert_eq!(root.data("sys/policies/acl/p1").await, json!({ "name": "p1", "policy": RULE }));
+    assert_eq!(root.data("sys/policy/p1").await, json!({ "name": "p1", "rules": RULE }));
+    let names = json!(["default", "p1", "root"]);
+    assert_eq!(root.list("sys/policies/acl").await.json["data"]["keys"], names);
+    for answer in [root.list("sys/policy").await, root.read("sys/policy").await] {
+        assert_eq!(answer.json["data"], json!({ "keys": names, "policies": names }));
+    }
+    let detailed = root.list("sys/policies/detailed/acl").await;
+    assert_eq!(detailed.json["data"]["key_info"]["p1"]["policy"], RULE);
+    root.delete("sys/policies/acl/p1").await.expect(204);
+    root.delete("sys/policies/acl/p1").await.expect(204);
+    root.read("sys/policies/acl/p1").await.refused(404, "");
+}
+
+#[tokio::test]
+async fn a_text_may_come_encoded_and_under_its_old_name() {
+    let server = Server::start().await;
+    let root = server.root();
+    let encoded = "cGF0aCAic2VjcmV0LyoiIHsgY2FwYWJpbGl0aWVzID0gWyJyZWFkIl0gfQ==";
+    root.write("sys/policies/acl/p", json!({ "policy": encoded })).await.expect(204);
+    assert_eq!(root.data("sys/policies/acl/p").await["policy"], RULE);
+    let old = root.write("sys/policy/q", json!({ "rules": RULE })).await.expect(200);
+    assert_eq!(old.json["warnings"], json!(["'rules' is deprecated, please use 'policy' instead"]));
+    let odd = json!({ "policy": "path \"a\" { capabilities = [] }" });
+    let warned = root.write("sys/policies/acl/r", odd).await.expect(200);
+    assert!(warned.json["warnings"][0].as_str().unwrap().contains("line 1"));
+}
+
+/// CVE-2025-5999 and its kin: another spelling of a name is the same name.
+#[tokio::test]
+async fn what_the_server_relies_on_cannot_be_changed_under_any_spelling() {
+    let server = Server::start().await;
+    let root = server.root();
+    for name in ["root", "ROOT", " root ", "response-wrapping", "Response-Wrapping"] {
+        let path = format!("sys/policies/acl/{name}");
+        root.write(&path, json!({ "policy": RULE })).await.refused(400, "cannot update");
+        root.delete(&path).await.refused(400, "cannot delete");
+    }
+    root.delete("sys/policies/acl/Default").await.refused(400, "cannot delete default policy");
+    for (body, text) in [
+        (json!({}), "'policy' parameter not supplied or empty"),
+        (json!({ "rules": RULE }), "'policy' parameter not supplied or empty"),
+        (json!({ "policy": "path {" }), "failed to parse policy"),
+        (json!({ "policy": "path \"x\" { capabilities = [\"raed\"] }" }), "did you mean"),
+    ] {
+        root.write("sys/policies/acl/p", body).await.refused(400, text);
+    }
+    root.read("sys/policies/acl").await.refused(405, "unsupported operation");
+}

@@ -1,0 +1,2 @@
+storage "inmem" {}
+lisener "tcp" { tls_dsable = true }

@@ -1,0 +1,3 @@
+a = <<EOF
+hunter2-hunter2
+EO

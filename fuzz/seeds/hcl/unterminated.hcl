@@ -1,0 +1,2 @@
+a = "hunter2-hunter2
+b = [1, 2

@@ -1,0 +1,3 @@
+length = 5
+rule "charset" { charset = "" min-chars = 1 }
+rule "charset" { charset = "x" }

@@ -1,0 +1,2 @@
+length = 5
+rule "charset" { charset = "a" min-chars = 6 }

@@ -1,0 +1,1 @@
+path "a" { capabilities = ["read"] allowed_parameters = { "p" = "hunter2-hunter2" } }
