@@ -125,6 +125,22 @@ impl Broker {
         Ok(Receipt { set, texts })
     }
 
+    /// Records a request that changes nothing, and began at `began`, together with its response:
+    /// one wait for the devices instead of two. Only then may the reply leave.
+    ///
+    /// # Errors
+    /// `Unavailable` if there are devices and none has written both entries.
+    pub async fn record_both(&self, began: Timestamp, entry: &ResponseEntry<'_>) -> Result<Audited> {
+        let set = self.set.load_full();
+        let request = self.requests(&set, entry.request, began);
+        let time = self.clock.now();
+        let response = self.responses(&set, entry, &request, time);
+        let waits = (self.submit(&set, &request, began), self.submit(&set, &response, time));
+        self.settle(waits.0).await?;
+        self.settle(waits.1).await?;
+        Ok(Audited(()))
+    }
+
     /// Records a response. Only then may it leave.
     ///
     /// # Errors
@@ -138,19 +154,23 @@ impl Broker {
             // Devices came or went meanwhile, perhaps by this very request.
             self.requests(&set, entry.request, time)
         };
-        let headers = self.headers.load();
-        let texts: Vec<_> = set
-            .styles
-            .iter()
-            .zip(&begun)
-            .map(|(style, begun)| {
-                let formatter = Formatter { style, headers: &headers, time };
-                Arc::new(formatter.response(entry, begun))
-            })
-            .collect();
-        drop(headers);
+        let texts = self.responses(&set, entry, &begun, time);
         self.record(&set, &texts, time).await?;
         Ok(Audited(()))
+    }
+
+    fn responses(
+        &self,
+        set: &Set,
+        entry: &ResponseEntry<'_>,
+        begun: &[Arc<Text>],
+        time: Timestamp,
+    ) -> Vec<Arc<Text>> {
+        let headers = self.headers.load();
+        let format = |(style, begun): (&Arc<Style>, &Arc<Text>)| {
+            Arc::new(Formatter { style, headers: &headers, time }.response(entry, begun))
+        };
+        set.styles.iter().zip(begun).map(format).collect()
     }
 
     fn requests(&self, set: &Set, entry: &RequestEntry<'_>, time: Timestamp) -> Vec<Arc<Text>> {
@@ -162,15 +182,26 @@ impl Broker {
     }
 
     async fn record(&self, set: &Set, texts: &[Arc<Text>], time: Timestamp) -> Result<()> {
+        let wait = self.submit(set, texts, time);
+        self.settle(wait).await
+    }
+
+    /// Hands a text to every device. `None` if there is none to wait for.
+    fn submit(&self, set: &Set, texts: &[Arc<Text>], time: Timestamp) -> Option<Wait> {
         if set.members.is_empty() {
-            return Ok(());
+            return None;
         }
         let ticket = Ticket::new(set.members.len());
         for Member { device, style } in &set.members {
             let text = Arc::clone(&texts[*style]);
             device.submit(Item { text, time, ticket: Arc::clone(&ticket) });
         }
-        if Wait(ticket).await {
+        Some(Wait(ticket))
+    }
+
+    async fn settle(&self, wait: Option<Wait>) -> Result<()> {
+        let Some(wait) = wait else { return Ok(()) };
+        if wait.await {
             self.entries.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }

@@ -33,6 +33,8 @@ pub struct Endpoint {
     pub sudo: bool,
     /// Hands out a token.
     pub login: bool,
+    /// Changes nothing, here or elsewhere.
+    pub pure: bool,
     /// The fields of the request.
     pub schema: fn() -> Schema,
 }
@@ -97,6 +99,7 @@ impl<E: Engine> Routes<E> {
             open: false,
             sudo: false,
             login: false,
+            pure: false,
             schema,
         };
         self.routes.push(Route { pattern: Pattern::parse(pattern), endpoint, handler, alias: None });
@@ -198,6 +201,13 @@ impl<Q: DeserializeOwned + 'static> RouteOptions<'_, Q> {
     /// It needs the `sudo` capability besides the one for the operation.
     pub fn sudo(self) -> Self {
         self.endpoint.sudo = true;
+        self
+    }
+
+    /// It changes nothing, in this server or any other system: it may be dropped half way, and its
+    /// two audit entries may be written together after it has run.
+    pub fn pure(self) -> Self {
+        self.endpoint.pure = true;
         self
     }
 

@@ -51,6 +51,16 @@ impl Place {
         }
     }
 
+    /// What is asked changes nothing. To wrap the answer would: it makes a token.
+    fn is_pure(&self, request: &Request) -> bool {
+        match (&self.mount, &self.found) {
+            (Some(mount), Found::Route { route, .. }) => {
+                mount.backend.endpoint(*route).pure && request.wrap_ttl.is_none()
+            }
+            _ => false,
+        }
+    }
+
     /// One logs in here, but not by this verb.
     fn is_other_verb_of_login(&self) -> bool {
         matches!(self.found, Found::OtherVerb) && self.endpoints().any(|endpoint| endpoint.login)
@@ -87,25 +97,33 @@ impl Core {
     /// Answers one request. Every reply to a request that got as far as the audit log has been
     /// recorded there before it is returned.
     ///
-    /// It runs to its end even if the caller hangs up, so that nothing is left half done; and a
-    /// panic ends this request and nothing else.
+    /// Callers may drop a read; one that could have effects runs on all the same, so that nothing is
+    /// left half done. Facades run everything else to its end themselves.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Reply {
+        if self.is_sealed() {
+            return Reply::refused(request.id, Error::sealed());
+        }
+        let place = match self.place(&request) {
+            Ok(place) => place,
+            Err(error) => return Reply::refused(request.id, error),
+        };
+        let is_read = request.verb == Verb::Read || request.verb.is_listing();
+        if !is_read || place.is_pure(&request) {
+            return self.answer(request, place).await;
+        }
         let (core, id) = (self.clone(), request.id.clone());
-        match tokio::spawn(async move { core.answer(request).await }).await {
+        match tokio::spawn(async move { core.answer(request, place).await }).await {
             Ok(reply) => reply,
             Err(failure) => Reply::refused(id, Error::internal(failure)),
         }
     }
 
-    async fn answer(self: &Arc<Self>, request: Request) -> Reply {
+    async fn answer(self: &Arc<Self>, request: Request, place: Place) -> Reply {
         let audit = match self.audit() {
             Ok(audit) => audit,
             Err(error) => return Reply::refused(request.id, error),
         };
-        let place = match self.place(&request) {
-            Ok(place) => place,
-            Err(error) => return Reply::refused(request.id, error),
-        };
+        let began = self.clock.now();
         self.counters.requests.add_one();
         let session = self.authenticate(&request).await;
         let operation = self.operation(&request, &place).await;
@@ -123,9 +141,14 @@ impl Core {
         let mut trail = Trail::new(&request, &place, session.as_deref());
         trail.operation = operation.as_ref().map_or("", |(operation, _)| operation.name());
         trail.granted = granted.as_ref();
-        let receipt = match audit.begin(&trail.request(plan.as_ref().err()).entry()).await {
-            Ok(receipt) => receipt,
-            Err(error) => return Reply::refused(request.id.clone(), error),
+        let refusal = plan.as_ref().err().map(copy);
+        // What changes nothing may run before its entry is written, since nobody hears of it before.
+        let receipt = match place.is_pure(&request) {
+            true => None,
+            false => match audit.begin(&trail.request(refusal.as_ref()).entry()).await {
+                Ok(receipt) => Some(receipt),
+                Err(error) => return Reply::refused(request.id.clone(), error),
+            },
         };
 
         let outcome = match plan {
@@ -139,8 +162,13 @@ impl Core {
             self.counters.denied.add_one();
         }
 
-        let answer = trail.response(&outcome);
-        let recorded = audit.end(receipt, &answer.entry(&answer.lend())).await;
+        let answer = trail.response(refusal.as_ref(), &outcome);
+        let lent = answer.lend();
+        let recorded = match receipt {
+            Some(receipt) => audit.end(receipt, &answer.entry(&lent)).await,
+            None => audit.record_both(began, &answer.entry(&lent)).await,
+        };
+        drop(lent);
         drop(answer);
         match recorded {
             Ok(audited) => Reply::recorded(audited, request.id.clone(), outcome),

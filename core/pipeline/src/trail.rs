@@ -78,11 +78,15 @@ impl<'a> Trail<'a> {
         Owned { trail: self, granting, error }
     }
 
-    pub(crate) fn response<'t>(&'t self, outcome: &'t Result<Outcome>) -> Answer<'a, 't> {
+    pub(crate) fn response<'t>(
+        &'t self,
+        refusal: Option<&Error>,
+        outcome: &'t Result<Outcome>,
+    ) -> Answer<'a, 't> {
         let auth = outcome.as_ref().ok().and_then(|outcome| outcome.auth.as_ref());
         let texts = |texts: &'t [String]| texts.iter().map(String::as_str).collect();
         Answer {
-            request: self.request(None),
+            request: self.request(refusal),
             outcome,
             policies: auth.map(|auth| texts(&auth.policies)).unwrap_or_default(),
             token_policies: auth.map(|auth| texts(&auth.token_policies)).unwrap_or_default(),

@@ -27,7 +27,7 @@ impl System {
     /// # Errors
     /// `Invalid` in any namespace but the root.
     pub(crate) fn server(&self, call: &Call) -> Result<Arc<Core>> {
-        if true {
+        if call.namespace.is_root() {
             self.core()
         } else {
             Err(Error::invalid("operation only available in root namespace"))

@@ -62,10 +62,10 @@ impl Engine for Cubbyhole {
     }
 
     fn routes(table: &mut Routes<Self>) {
-        table.on(Verb::Read, "{path..}", Self::read).summary("Read a secret of this token.");
+        table.on(Verb::Read, "{path..}", Self::read).summary("Read a secret of this token.").pure();
         table.on(Verb::Write, "{path..}", Self::write).summary("Store a secret for this token.");
         table.on(Verb::Delete, "{path..}", Self::delete).summary("Delete a secret of this token.");
-        table.on(Verb::List, "{path..}", Self::list).summary("List the names in a folder.");
+        table.on(Verb::List, "{path..}", Self::list).summary("List the names in a folder.").pure();
     }
 }
 

@@ -51,11 +51,11 @@ impl Engine for Kv1 {
     }
 
     fn routes(table: &mut Routes<Self>) {
-        table.on(Verb::Read, "{path..}", Self::read).summary("Read a secret.");
+        table.on(Verb::Read, "{path..}", Self::read).summary("Read a secret.").pure();
         table.on(Verb::Write, "{path..}", Self::write).summary("Store a secret.");
         table.on(Verb::Delete, "{path..}", Self::delete).summary("Delete a secret.");
-        table.on(Verb::List, "{path..}", Self::list).summary("List the names in a folder.");
-        table.on(Verb::Scan, "{path..}", Self::scan).summary("List all names below a folder.");
+        table.on(Verb::List, "{path..}", Self::list).summary("List the names in a folder.").pure();
+        table.on(Verb::Scan, "{path..}", Self::scan).summary("List all names below a folder.").pure();
         table.exists("{path..}", Self::exists);
     }
 }

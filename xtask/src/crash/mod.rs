@@ -1,6 +1,7 @@
 //! Kills the server at random moments under load, starts it again and looks whether every
 //! acknowledged write is there and none is half done.
 
+mod logins;
 mod secrets;
 mod tokens;
 
@@ -18,6 +19,7 @@ use crate::server::{Product, Server, Setup};
 use crate::tally::Tally;
 use crate::{Result, process, server, setup, wait};
 
+use logins::LoginWriter;
 use secrets::SecretWriter;
 use tokens::TokenWriter;
 
@@ -41,6 +43,7 @@ enum Step {
 
 const SECRET_WRITERS: u32 = 5;
 const TOKEN_WRITERS: u32 = 3;
+const LOGIN_WRITERS: u32 = 2;
 
 /// How long writers write before the kill, in milliseconds.
 const LOAD: Range<u64> = 20..700;
@@ -112,12 +115,16 @@ impl Trial {
         server.mount_kv("kv")?;
         let mut client = server.client();
         client.expect("POST", tokens::POLICY_PATH, &json!({"policy": tokens::POLICY}))?;
+        logins::prepare(&mut client)?;
         let mut writers: Vec<Box<dyn Writer>> = Vec::new();
         for number in 0..SECRET_WRITERS {
             writers.push(Box::new(SecretWriter::new(number, random.next())));
         }
         for number in 0..TOKEN_WRITERS {
             writers.push(Box::new(TokenWriter::new(number)));
+        }
+        for _ in 0..LOGIN_WRITERS {
+            writers.push(Box::new(LoginWriter::new(&mut client)?));
         }
         Ok(Self { server, writers, acknowledged: 0 })
     }
@@ -193,7 +200,9 @@ fn is_done_write(line: &[u8]) -> bool {
     let path = entry["request"]["path"].as_str().unwrap_or_default();
     let is_secret = path.starts_with("kv/") && entry["request"]["operation"] != "read";
     let is_token = matches!(path, "auth/token/create" | "auth/token/revoke");
-    entry["type"] == "response" && entry["error"].is_null() && (is_secret || is_token)
+    let is_login = matches!(path, "auth/approle/login" | "auth/approle/role/crash/secret-id");
+    let is_write = is_secret || is_token || is_login;
+    entry["type"] == "response" && entry["error"].is_null() && is_write
 }
 
 /// Writes until the connection breaks: how many writes were acknowledged, and any refusal.

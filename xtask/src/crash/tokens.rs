@@ -8,6 +8,7 @@ use crate::random::Random;
 /// Lets a token create others.
 pub(super) const POLICY: &str = "path \"auth/token/create\" { capabilities = [\"update\"] }";
 pub(super) const POLICY_PATH: &str = "/v1/sys/policies/acl/maker";
+pub(super) const POLICY_NAME: &str = "maker";
 
 /// Creates families of tokens, a parent with a child, and revokes them by their parents. A token,
 /// its accessor, its lease and its place below its parent come and go together.
@@ -27,9 +28,9 @@ struct Family {
 }
 
 #[derive(Clone)]
-struct Token {
+pub(super) struct Token {
     secret: String,
-    accessor: String,
+    pub(super) accessor: String,
 }
 
 /// Above this many families the next thing to do is to revoke one.
@@ -42,7 +43,7 @@ impl TokenWriter {
 
     /// A new parent, or a child of the newest one.
     fn create(&mut self, client: &mut Client) -> Result<Step> {
-        let body = json!({"policies": ["maker"], "ttl": "1h", "display_name": format!("writer-{}", self.number)});
+        let body = json!({"policies": [POLICY_NAME], "ttl": "1h", "display_name": format!("writer-{}", self.number)});
         let childless = self.live.last_mut().filter(|family| family.child.is_none());
         let Some(family) = childless else {
             let answer = send(client, "POST", "/v1/auth/token/create", &body)?;
@@ -116,7 +117,7 @@ impl Family {
 
 impl Token {
     /// Whether the token can be found. That its accessor says something else is a loss.
-    fn works(&self, client: &mut Client, losses: &mut Vec<String>) -> Result<bool> {
+    pub(super) fn works(&self, client: &mut Client, losses: &mut Vec<String>) -> Result<bool> {
         let found = |status| status == 200;
         let token = json!({"token": self.secret});
         let by_token = client.call("POST", "/v1/auth/token/lookup", &token)?.status;
@@ -145,7 +146,8 @@ pub(super) fn check_accessors(client: &mut Client) -> Result<Vec<String>> {
     Ok(losses)
 }
 
-fn token_of(answer: Answer, keep: impl FnOnce(Token)) -> Step {
+/// Keeps the token of an answer.
+pub(super) fn token_of(answer: Answer, keep: impl FnOnce(Token)) -> Step {
     match answer {
         Answer::Done(body) => {
             let text = |name: &str| body["auth"][name].as_str().unwrap_or_default().to_owned();
