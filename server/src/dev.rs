@@ -35,7 +35,11 @@ pub struct DevOptions {
 ///
 /// # Errors
 /// What keeps the server from starting.
-pub async fn serve_dev(options: DevOptions, environment: &Environment, out: &mut dyn Write) -> Result<()> {
+pub async fn serve_dev(
+    options: DevOptions,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<()> {
     let tls = match &options.tls_folder {
         Some(folder) => make_certificate(folder, &options.listen_address)?,
         None => "tls_disable = true".to_owned(),
@@ -66,18 +70,22 @@ pub async fn serve_dev(options: DevOptions, environment: &Environment, out: &mut
     }
     let shares: Vec<String> = first.key_shares.iter().map(|share| hex(share.expose())).collect();
     let address = address(&running);
-    say(out, format_args!(
-        "The server runs in development mode: everything is in memory and gone when it ends.\n\n\
+    say(
+        out,
+        format_args!(
+            "The server runs in development mode: everything is in memory and gone when it ends.\n\n\
          \x20   export VAULT_ADDR='{address}'\n{}\n\
          Unseal Key: {}\nRoot Token: {}\n\n\
          Development mode should NOT be used in production installations!\n",
-        match &options.tls_folder {
-            Some(folder) => format!("    export VAULT_CACERT='{}'\n", folder.join("ca.pem").display()),
-            None => String::new(),
-        },
-        shares.join(", "),
-        root.expose(),
-    ))?;
+            match &options.tls_folder {
+                Some(folder) =>
+                    format!("    export VAULT_CACERT='{}'\n", folder.join("ca.pem").display()),
+                None => String::new(),
+            },
+            shares.join(", "),
+            root.expose(),
+        ),
+    )?;
     signals.serve(running, || {}).await
 }
 
@@ -85,7 +93,12 @@ pub async fn serve_dev(options: DevOptions, environment: &Environment, out: &mut
 ///
 /// # Errors
 /// What keeps the server from starting.
-pub async fn dev(folder: &Path, listen_address: &str, environment: &Environment, out: &mut dyn Write) -> Result<()> {
+pub async fn dev(
+    folder: &Path,
+    listen_address: &str,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<()> {
     create_private_folder(folder)?;
     let folder = folder.canonicalize().map_err(|error| unusable(folder, &error))?;
     let key = folder.join("seal.key");
@@ -121,23 +134,35 @@ pub async fn dev(folder: &Path, listen_address: &str, environment: &Environment,
     let program = std::env::current_exe().map(|path| path.display().to_string());
     let program = program.unwrap_or_else(|_| "strongroom".to_owned());
     let address = address(&running);
-    say(out, format_args!("Strongroom is running at {address}\nData, audit log and key: {}\n", folder.display()))?;
+    say(
+        out,
+        format_args!(
+            "Strongroom is running at {address}\nData, audit log and key: {}\n",
+            folder.display()
+        ),
+    )?;
     match &first {
         Some(first) => {
-            say(out, format_args!("\nRoot token, shown this once: {}\n", first.root_token.expose()))?;
+            say(
+                out,
+                format_args!("\nRoot token, shown this once: {}\n", first.root_token.expose()),
+            )?;
             for share in &first.key_shares {
                 say(out, format_args!("Recovery key, shown this once: {}\n", hex(share.expose())))?;
             }
         }
         None => say(out, format_args!("\nThe root token was shown at the first start.\n"))?,
     }
-    say(out, format_args!(
-        "\nTry, in another terminal:\n\n\
+    say(
+        out,
+        format_args!(
+            "\nTry, in another terminal:\n\n\
          \x20   export VAULT_ADDR={address}; read -rs VAULT_TOKEN; export VAULT_TOKEN   # paste the root token\n\
          \x20   {program} kv put secret/hello greeting=world\n\
          \x20   {program} kv get secret/hello\n\n\
          Ctrl-C ends it; the data stays.\n"
-    ))?;
+        ),
+    )?;
     signals.serve(running, || {}).await
 }
 
@@ -179,7 +204,8 @@ fn make_certificate(folder: &Path, listen_address: &str) -> Result<String> {
     let issuer = rcgen::Issuer::new(authority, authority_key);
     let host = listen_address.rsplit_once(':').map_or(listen_address, |(host, _)| host);
     let names = ["localhost", "127.0.0.1", "::1", host.trim_matches(['[', ']'])];
-    let mut names: Vec<String> = names.iter().filter(|name| !name.is_empty()).map(|name| (*name).to_owned()).collect();
+    let mut names: Vec<String> =
+        names.iter().filter(|name| !name.is_empty()).map(|name| (*name).to_owned()).collect();
     names.sort();
     names.dedup();
     let key = rcgen::KeyPair::generate().map_err(failed)?;

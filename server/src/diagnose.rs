@@ -56,13 +56,6 @@ fn check_configuration(report: &mut Report, config: &Config) {
             "turn it off when the device is made, or declare devices by audit stanzas",
         );
     }
-    if config.raw_storage_endpoint {
-        report.warning(
-            "configuration",
-            "raw_storage_endpoint offers sys/raw, which is below all policies",
-            "turn it off when the repair is done",
-        );
-    }
 }
 
 fn check_seals(report: &mut Report, config: &Config, environment: &Environment) {

@@ -2,7 +2,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_vault::Api;
 use base_types::{Clock, Result, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -38,8 +37,7 @@ impl Running {
                 tracing::error!(error = %error.log(), "the server could not unseal itself");
             }
         }
-        let limits = config.listeners.iter().map(|listener| listener.limits.clone()).collect();
-        let serving = listeners.serve(Front::new(Api::new(wired.core.clone()), limits));
+        let serving = listeners.serve(Front::new(&wired.core, &config.listeners));
         Ok(Self { wired, serving, addresses })
     }
 
@@ -140,7 +138,10 @@ struct PidFile<'a>(&'a std::path::Path);
 impl<'a> PidFile<'a> {
     fn write(path: &'a std::path::Path) -> Result<Self> {
         std::fs::write(path, format!("{}\n", std::process::id())).map_err(|error| {
-            base_types::Error::invalid(format!("the pid file {} cannot be written: {error}", path.display()))
+            base_types::Error::invalid(format!(
+                "the pid file {} cannot be written: {error}",
+                path.display()
+            ))
         })?;
         Ok(Self(path))
     }

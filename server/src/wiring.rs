@@ -96,7 +96,7 @@ fn settings(config: &Config, storage_type: &str) -> Settings {
             "cluster_name": config.cluster_name.clone().unwrap_or_default(),
             "default_lease_ttl": config.default_lease_ttl,
             "max_lease_ttl": config.max_lease_ttl,
-            "raw_storage_endpoint": config.raw_storage_endpoint,
+            "raw_storage_endpoint": false,
             "storage": { "type": storage_type },
         }),
     }

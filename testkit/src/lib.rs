@@ -62,8 +62,13 @@ pub async fn server_with(extra: &str) -> TestServer {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("seal.key"), "00".repeat(32)).unwrap();
     let (running, address) = start(folder.path(), extra).await;
-    let mut server =
-        TestServer { running: Some(running), folder, address, root: String::new(), extra: extra.to_owned() };
+    let mut server = TestServer {
+        running: Some(running),
+        folder,
+        address,
+        root: String::new(),
+        extra: extra.to_owned(),
+    };
     let body = json!({ "recovery_shares": 1, "recovery_threshold": 1 });
     let answer = server.call("PUT", "sys/init", "", Some(body)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -84,7 +89,8 @@ async fn start(folder: &Path, extra: &str) -> (Running, SocketAddr) {
     let environment = Environment::from_fn(|_| None);
     let config = Config::parse("test", &text, &environment).unwrap();
     let running = Running::start(&config, &environment).await.unwrap();
-    let Some(server::listener::Address::Tcp { address, .. }) = running.addresses.first().cloned() else {
+    let Some(server::listener::Address::Tcp { address, .. }) = running.addresses.first().cloned()
+    else {
         panic!("the first listener is TCP");
     };
     (running, address)
@@ -123,7 +129,8 @@ impl TestServer {
         body: Option<Value>,
     ) -> Answer {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let mut text = format!("{method} /v1/{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        let mut text =
+            format!("{method} /v1/{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
         if !token.is_empty() {
             text.push_str(&format!("X-Vault-Token: {token}\r\n"));
         }

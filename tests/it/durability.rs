@@ -11,8 +11,16 @@ async fn a_restart_keeps_everything() {
     server.call("POST", "sys/mounts/secret", &root, Some(mount)).await;
     server.call("POST", "secret/data/a", &root, Some(json!({ "data": { "k": "v1" } }))).await;
     server.call("POST", "secret/data/a", &root, Some(json!({ "data": { "k": "v2" } }))).await;
-    server.call("PUT", "sys/policies/acl/p", &root, Some(json!({ "policy": "path \"secret/*\" { capabilities = [\"read\"] }" }))).await;
-    let created = server.call("POST", "auth/token/create", &root, Some(json!({ "policies": ["p"] }))).await;
+    server
+        .call(
+            "PUT",
+            "sys/policies/acl/p",
+            &root,
+            Some(json!({ "policy": "path \"secret/*\" { capabilities = [\"read\"] }" })),
+        )
+        .await;
+    let created =
+        server.call("POST", "auth/token/create", &root, Some(json!({ "policies": ["p"] }))).await;
     let token = created.json()["auth"]["client_token"].as_str().unwrap().to_owned();
     let namespace = server.call("POST", "sys/namespaces/team", &root, Some(json!({}))).await;
     assert_eq!(namespace.status, 200, "{namespace:?}");
@@ -21,7 +29,10 @@ async fn a_restart_keeps_everything() {
     assert_eq!(answer.json()["data"]["data"]["k"], "v1", "{answer:?}");
     let answer = server.call("GET", "secret/data/a", &token, None).await;
     assert_eq!(answer.json()["data"]["metadata"]["version"], 2);
-    assert_eq!(server.call("POST", "secret/data/a", &token, Some(json!({ "data": {} }))).await.status, 403);
+    assert_eq!(
+        server.call("POST", "secret/data/a", &token, Some(json!({ "data": {} }))).await.status,
+        403
+    );
     let found = server.call("LIST", "sys/namespaces", &root, None).await;
     assert_eq!(found.json()["data"]["keys"][0], "team/", "{found:?}");
 }

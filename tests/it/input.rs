@@ -6,7 +6,10 @@ use testkit::{TestServer, server, server_with};
 async fn with_secret() -> TestServer {
     let server = server().await;
     let mount = json!({ "type": "kv", "options": { "version": "2" } });
-    assert_eq!(server.call("POST", "sys/mounts/secret", &server.root, Some(mount)).await.status, 204);
+    assert_eq!(
+        server.call("POST", "sys/mounts/secret", &server.root, Some(mount)).await.status,
+        204
+    );
     let secret = json!({ "data": { "k": "v" } });
     assert_eq!(server.call("POST", "secret/data/a", &server.root, Some(secret)).await.status, 200);
     let policy = json!({ "policy": "path \"secret/data/open/*\" { capabilities = [\"create\", \"update\", \"read\", \"delete\"] }" });
@@ -66,7 +69,9 @@ async fn what_is_no_text_is_refused() {
         let answer = server.call("GET", path, root, None).await;
         assert_eq!(answer.status, 400, "{path}: {answer:?}");
     }
-    let head = format!("GET /v1/sys/mounts HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Vault-Token: {root}\r\nX-Vault-Namespace: \u{e9}\r\n\r\n");
+    let head = format!(
+        "GET /v1/sys/mounts HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Vault-Token: {root}\r\nX-Vault-Namespace: \u{e9}\r\n\r\n"
+    );
     assert_eq!(server.raw(head.as_bytes()).await.status, 400);
     let long = "a".repeat(5000);
     assert_eq!(server.call("GET", &format!("secret/{long}"), root, None).await.status, 400);
@@ -123,7 +128,16 @@ async fn an_unknown_method_or_place_is_told_apart() {
     assert_eq!(server.call("BREW", "sys/mounts", root, None).await.status, 405);
     assert_eq!(server.call("GET", "nowhere/at/all", root, None).await.status, 404);
     assert_eq!(server.call("DELETE", "sys/mounts", root, None).await.status, 405);
-    assert_eq!(server.raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.status, 404);
-    assert_eq!(server.raw(b"GET /v2/sys/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.status, 404);
+    assert_eq!(
+        server.raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.status,
+        404
+    );
+    assert_eq!(
+        server
+            .raw(b"GET /v2/sys/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .status,
+        404
+    );
     assert_eq!(server.raw(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").await.status, 400);
 }

@@ -26,11 +26,34 @@ fn holds(content: &[u8], needle: &str) -> bool {
 async fn nothing_on_the_disk_holds_a_secret_or_a_token() {
     let mut server = server().await;
     let root = server.root.clone();
-    server.call("POST", "sys/mounts/secret", &root, Some(json!({ "type": "kv", "options": { "version": "2" } }))).await;
-    server.call("POST", "secret/data/a", &root, Some(json!({ "data": { "k": "planted-value-1" } }))).await;
+    server
+        .call(
+            "POST",
+            "sys/mounts/secret",
+            &root,
+            Some(json!({ "type": "kv", "options": { "version": "2" } })),
+        )
+        .await;
+    server
+        .call("POST", "secret/data/a", &root, Some(json!({ "data": { "k": "planted-value-1" } })))
+        .await;
     server.call("POST", "sys/auth/userpass", &root, Some(json!({ "type": "userpass" }))).await;
-    server.call("POST", "auth/userpass/users/u", &root, Some(json!({ "password": "planted-password-2" }))).await;
-    let login = server.call("POST", "auth/userpass/login/u", "", Some(json!({ "password": "planted-password-2" }))).await;
+    server
+        .call(
+            "POST",
+            "auth/userpass/users/u",
+            &root,
+            Some(json!({ "password": "planted-password-2" })),
+        )
+        .await;
+    let login = server
+        .call(
+            "POST",
+            "auth/userpass/login/u",
+            "",
+            Some(json!({ "password": "planted-password-2" })),
+        )
+        .await;
     let json = login.json();
     let token = json["auth"]["client_token"].as_str().unwrap_or_else(|| panic!("{json}"));
     server.call("POST", "cubbyhole/mine", token, Some(json!({ "k": "planted-value-3" }))).await;

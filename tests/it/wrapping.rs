@@ -15,7 +15,8 @@ async fn of_many_who_open_it_one_succeeds() {
     let mut attempts = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let (server, token) = (server.clone(), token.clone());
-        attempts.spawn(async move { server.call("POST", "sys/wrapping/unwrap", &token, None).await });
+        attempts
+            .spawn(async move { server.call("POST", "sys/wrapping/unwrap", &token, None).await });
     }
     let answers = attempts.join_all().await;
     let opened: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();

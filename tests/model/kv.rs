@@ -42,7 +42,7 @@ impl Kv {
         let secret = self.0.entry(key).or_default();
         secret.current += 1;
         secret.versions.insert(secret.current, Version { value: Some(value), deleted: false });
-        secret.versions.retain(|version, _| version + 4 > secret.current);
+        secret.versions.retain(|version, _| version + KEPT > secret.current);
         Answer::Done(json!(secret.current))
     }
 

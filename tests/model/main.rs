@@ -14,7 +14,7 @@ use base_crypto::{Random, SeededRandom, random_array};
 
 use crate::steps::Run;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 const STEPS: usize = 60;
 
 /// What the operations are drawn with.

@@ -35,6 +35,9 @@ pub(crate) type Rules = BTreeMap<String, BTreeSet<Power>>;
 #[derive(Default)]
 pub(crate) struct Policies(BTreeMap<String, Rules>);
 
+/// The policy that every run has from its start.
+pub(crate) const MAKER: &str = "maker";
+/// Those that come, change and go.
 pub(crate) const NAMES: [&str; 4] = ["p0", "p1", "p2", "p3"];
 
 impl Policies {
@@ -66,6 +69,10 @@ impl Policies {
             .collect();
         powers.contains(&power) && !powers.contains(&Power::Deny)
     }
+}
+
+pub(crate) fn maker() -> Rules {
+    Rules::from([("auth/token/create".to_owned(), [Power::Write].into())])
 }
 
 pub(crate) fn draw(dice: &Dice) -> Rules {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::Dice;
 use crate::kv::{Fate, KEYS, Kv};
 use crate::machine::{Answer, Machine};
-use crate::permissions::{self, NAMES, Policies, Power};
+use crate::permissions::{self, MAKER, NAMES, Policies, Power};
 use crate::tokens::{Token, Tokens};
 
 pub(crate) struct Run {
@@ -27,7 +27,12 @@ impl Run {
     pub(crate) async fn start(dice: Dice) -> Self {
         let machine = Machine::start().await;
         let tokens = Tokens::new(&machine.root);
-        let (kv, policies) = (Kv::default(), Policies::default());
+        let (kv, mut policies) = (Kv::default(), Policies::default());
+        // One policy stays, so that tokens make tokens that make tokens.
+        let rules = permissions::maker();
+        let text = permissions::text(&rules);
+        machine.core.policies.write("root", &Name::parse(MAKER).unwrap(), &text).await.unwrap();
+        policies.set(MAKER, rules);
         Self { machine, dice, kv, policies, tokens, history: Vec::new() }
     }
 
@@ -165,13 +170,19 @@ impl Run {
         self.compare(at, what, body, read, |run| run.kv.write(key, value, cas)).await
     }
 
+    /// Mostly what the token `at` may give away.
+    fn draw_policies(&self, at: usize) -> BTreeSet<String> {
+        let own: Vec<&str> = self.tokens.all[at].policies.iter().map(String::as_str).collect();
+        let all: Vec<&str> = NAMES.into_iter().chain([MAKER]).collect();
+        let from = if self.tokens.is_root(at) || self.dice.once_in(5) { all } else { own };
+        (0..1 + self.dice.roll(4)).map(|_| from[self.dice.roll(from.len())].to_owned()).collect()
+    }
+
     async fn create_token(&mut self) -> Outcome {
-        let at = self.pick_token();
-        let names: BTreeSet<String> = (0..1 + self.dice.roll(3))
-            .map(|_| NAMES[self.dice.roll(NAMES.len())].to_owned())
-            .collect();
+        let at = self.dice.roll(self.tokens.all.len());
+        let names = self.draw_policies(at);
         let ttl = 1 + self.dice.roll(7200) as u64;
-        let uses = self.dice.once_in(3).then(|| 1 + self.dice.roll(3) as u64);
+        let uses = self.dice.once_in(5).then(|| 1 + self.dice.roll(3) as u64);
         let orphan = self.dice.once_in(4);
         let mut body = json!({"policies": names, "ttl": ttl, "num_uses": uses.unwrap_or(0)});
         if orphan {

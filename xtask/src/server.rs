@@ -265,5 +265,6 @@ pub(crate) fn build(release: bool) -> Result<PathBuf> {
         cargo.arg("--release");
     }
     process::run(&mut cargo)?;
-    Ok(root().join("target").join(folder).join("strongroom"))
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    Ok(root().join(target).join(folder).join("strongroom"))
 }

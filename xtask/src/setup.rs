@@ -23,7 +23,7 @@ pub(crate) fn run(options: Options) -> Result<Tally> {
     let peers = peers()?;
     load_generator()?;
     println!("{}", process::capture(Command::new(&peers.bao).arg("version"))?.trim());
-    Ok(Tally { passed: 1, ..Tally::default() })
+    Ok(Tally { passed: 1, failed: 0 })
 }
 
 /// Installs the peers below `target/peers`, or finds them there from an earlier run.

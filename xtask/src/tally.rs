@@ -1,30 +1,32 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-/// How many checks passed, failed and were skipped. Its text is the closing line that test
-/// collectors read: `3 passed, 0 failed` or `3 passed, 0 failed, 1 skipped`.
+/// How many checks passed and failed. Its text is the closing line that test collectors read:
+/// `3 passed, 0 failed`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
-    pub(crate) skipped: u64,
 }
 
 impl Tally {
+    /// What could not run counts as one failure.
+    pub(crate) const BROKEN: Self = Self { passed: 0, failed: 1 };
+
     /// Counts one more check.
     pub(crate) fn count(&mut self, passed: bool) {
         if passed { self.passed += 1 } else { self.failed += 1 }
     }
 
-    /// Reads libtest's closing line, `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    /// Reads libtest's closing line, `test result: ok. 3 passed; 0 failed; 1 ignored; …`. What was
+    /// ignored has not passed.
     pub(crate) fn from_libtest(line: &str) -> Option<Self> {
         let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
         let mut tally = Self::default();
         for part in counts.split(';') {
             match part.trim().split_once(' ') {
                 Some((n, "passed")) => tally.passed = n.parse().ok()?,
-                Some((n, "failed")) => tally.failed = n.parse().ok()?,
-                Some((n, "ignored")) => tally.skipped = n.parse().ok()?,
+                Some((n, "failed" | "ignored")) => tally.failed += n.parse::<u64>().ok()?,
                 _ => {}
             }
         }
@@ -36,15 +38,13 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
-        self.skipped += other.skipped;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { passed, failed, skipped } = self;
-        write!(f, "{passed} passed, {failed} failed")?;
-        if *skipped > 0 { write!(f, ", {skipped} skipped") } else { Ok(()) }
+        let Self { passed, failed } = self;
+        write!(f, "{passed} passed, {failed} failed")
     }
 }
 
@@ -55,16 +55,7 @@ mod tests {
     #[test]
     fn reads_the_closing_line_of_libtest() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.5s";
-        assert_eq!(Tally::from_libtest(line), Some(Tally { passed: 12, failed: 3, skipped: 1 }));
+        assert_eq!(Tally::from_libtest(line), Some(Tally { passed: 12, failed: 4 }));
         assert_eq!(Tally::from_libtest("test core::works ... ok"), None);
-    }
-
-    #[test]
-    fn prints_skipped_only_if_some_were() {
-        assert_eq!(Tally { passed: 2, failed: 0, skipped: 0 }.to_string(), "2 passed, 0 failed");
-        assert_eq!(
-            Tally { passed: 2, failed: 1, skipped: 3 }.to_string(),
-            "2 passed, 1 failed, 3 skipped"
-        );
     }
 }

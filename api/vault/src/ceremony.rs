@@ -3,7 +3,7 @@ use std::sync::Arc;
 use base_types::{Error, Result, Secret};
 use bytes::Bytes;
 use core_engine_api::Body;
-use core_pipeline::{Core, GeneratedRoot};
+use core_pipeline::{Core, GeneratedRoot, Peer, TOKEN_LENGTH};
 use core_seal::{GenerateRootStatus, refuse_pgp_keys};
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
@@ -16,30 +16,56 @@ pub(crate) fn body<T: DeserializeOwned>(text: &Bytes) -> Result<T> {
     Body::json(text.clone())?.read()
 }
 
+/// Who asks for one of the operations that shares authorise.
+pub(crate) struct Asking<'a> {
+    pub(crate) core: &'a Arc<Core>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) peer: &'a Peer,
+    /// Below `sys/`.
+    pub(crate) path: &'a str,
+}
+
+impl Asking<'_> {
+    /// Where a listener does not offer these paths to everybody, they take a token with sudo and do
+    /// not exist for others.
+    pub(crate) async fn check_may_begin(&self, open: bool) -> Result<()> {
+        if open {
+            Ok(())
+        } else if self.core.is_sealed() {
+            Err(Error::sealed())
+        } else if self.has_sudo().await? {
+            Ok(())
+        } else {
+            Err(Error::unsupported())
+        }
+    }
+
+    async fn has_sudo(&self) -> Result<bool> {
+        let Some(text) = crate::incoming::token(self.headers)? else { return Ok(false) };
+        if self.core.is_sealed() {
+            return Ok(false);
+        }
+        let token = self.core.tokens.authenticate(text.expose()).await?;
+        let address = self.peer.remote.map(|remote| remote.ip());
+        match token.filter(|token| token.admits(address)) {
+            Some(token) => {
+                Ok(self.core.session(token).await?.has_sudo(&format!("sys/{}", self.path)))
+            }
+            None => Ok(false),
+        }
+    }
+}
+
 /// Ending somebody's operation takes its nonce, which only those taking part have been told, or a
 /// token that may do it anyway (CVE-2025-52894, CVE-2025-4656, CVE-2026-5807).
-pub(crate) async fn check_may_cancel(
-    core: &Arc<Core>,
-    headers: &HeaderMap,
-    path: &str,
-    given: &str,
-    nonce: &str,
-) -> Result<()> {
-    if nonce.is_empty() || base_crypto::constant_time_eq(given.as_bytes(), nonce.as_bytes()) {
+pub(crate) async fn check_may_cancel(asking: &Asking<'_>, given: &str, nonce: &str) -> Result<()> {
+    let is_known = base_crypto::constant_time_eq(given.as_bytes(), nonce.as_bytes());
+    if nonce.is_empty() || is_known || asking.has_sudo().await? {
         return Ok(());
     }
-    let refusal = || {
-        Error::invalid(
-            "the nonce of the operation in progress, or a token with sudo on this path, is required to cancel it",
-        )
-    };
-    let token = crate::incoming::token(headers)?.ok_or_else(refusal)?;
-    if core.is_sealed() {
-        return Err(refusal());
-    }
-    let token = core.tokens.authenticate(token.expose()).await?.ok_or_else(refusal)?;
-    let session = core.session(token).await?;
-    if session.has_sudo(&format!("sys/{path}")) { Ok(()) } else { Err(refusal()) }
+    Err(Error::invalid(
+        "the nonce of the operation in progress, or a token with sudo on this path, is required to cancel it",
+    ))
 }
 
 #[derive(Default, Deserialize)]
@@ -66,16 +92,12 @@ struct Attempt<'a> {
     otp_length: usize,
 }
 
-/// The length of our service tokens: the one-time pad covers all of it.
-const TOKEN_LENGTH: usize = 38;
-
 pub(crate) async fn generate_root(
-    core: &Arc<Core>,
+    asking: &Asking<'_>,
     method: &Method,
-    path: &str,
-    headers: &HeaderMap,
     text: &Bytes,
 ) -> Result<HttpResponse> {
+    let Asking { core, path, .. } = *asking;
     let request: Share = body(text)?;
     match (path, method.as_str()) {
         ("generate-root/attempt", "GET") => {
@@ -93,7 +115,7 @@ pub(crate) async fn generate_root(
         }
         ("generate-root/attempt", "DELETE") => {
             let nonce = core.seals.generate_root_status().await?.nonce;
-            check_may_cancel(core, headers, path, &request.nonce, &nonce).await?;
+            check_may_cancel(asking, &request.nonce, &nonce).await?;
             core.seals.generate_root_cancel();
             Ok(render::empty())
         }

@@ -30,6 +30,17 @@ pub use status::status;
 #[derive(Clone)]
 pub struct Api {
     core: Arc<Core>,
+    open: WithoutToken,
+}
+
+/// What a listener offers to requests without a token, beyond what every listener does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WithoutToken {
+    /// Shares are enough to make a root token.
+    pub generate_root: bool,
+    pub metrics: bool,
+    /// Shares are enough to replace the shares.
+    pub rekey: bool,
 }
 
 /// The version that clients are told: that of the API they may expect, and ours.
@@ -39,8 +50,8 @@ pub const VERSION: &str = concat!("2.7.2+strongroom.", env!("CARGO_PKG_VERSION")
 pub type HttpResponse = Response<Full<Bytes>>;
 
 impl Api {
-    pub fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub fn new(core: Arc<Core>, open: WithoutToken) -> Self {
+        Self { core, open }
     }
 
     /// Answers one request whose body has been read.
@@ -70,7 +81,9 @@ impl Api {
             return Ok(response);
         }
         let target = incoming::Target::parse(method, uri)?;
-        if let Some(response) = self.before_the_pipeline(method, &target, headers, &body).await {
+        if let Some(response) =
+            self.before_the_pipeline(method, &target, headers, &body, &peer).await
+        {
             return response;
         }
         if target.verb == Verb::Patch
@@ -104,9 +117,11 @@ impl Api {
         target: &incoming::Target,
         headers: &HeaderMap,
         body: &Bytes,
+        peer: &Peer,
     ) -> Option<Result<HttpResponse>> {
         let path = target.path.strip_prefix("sys/")?;
         let core = &self.core;
+        let asking = ceremony::Asking { core, headers, peer, path };
         let answer = match (path, method.as_str()) {
             ("health", "GET" | "HEAD") => health::health(core, target).await,
             ("seal-status", "GET") => seal_status::status(core).await,
@@ -114,11 +129,22 @@ impl Api {
             ("init", "GET") => init::read(core).await,
             ("init", "PUT" | "POST") => init::initialize(core, body).await,
             ("unseal", "PUT" | "POST") => seal_status::unseal(core, body).await,
+            ("seal", "PUT" | "POST") if core.is_sealed() => Ok(render::empty()),
+            ("metrics", "GET") if self.open.metrics => {
+                let format = target.query("format").unwrap_or_default();
+                core_system::metrics(core, format).map(render::raw)
+            }
             ("generate-root/attempt" | "generate-root/update", _) => {
-                ceremony::generate_root(core, method, path, headers, body).await
+                match asking.check_may_begin(self.open.generate_root).await {
+                    Ok(()) => ceremony::generate_root(&asking, method, body).await,
+                    Err(error) => Err(error),
+                }
             }
             (path, _) if path.starts_with("rekey/") || path.starts_with("rekey-recovery-key/") => {
-                rekey::rekey(core, method, path, headers, body).await
+                match asking.check_may_begin(self.open.rekey).await {
+                    Ok(()) => rekey::rekey(&asking, method, body).await,
+                    Err(error) => Err(error),
+                }
             }
             ("health" | "seal-status" | "leader" | "init" | "unseal", _) => {
                 Err(Error::new(ErrorKind::Unsupported, ""))
@@ -127,11 +153,6 @@ impl Api {
         };
         Some(answer)
     }
-}
-
-/// The answer to a request that was refused before it reached the API.
-pub fn refusal(error: &Error) -> HttpResponse {
-    render::error(error)
 }
 
 /// The only way to say what a patch does to the fields that it does not name (RFC 7396).

@@ -9,10 +9,11 @@ use crate::HttpResponse;
 /// What is escaped in a path is left to the parser, which refuses it.
 pub(crate) fn to_clean_path(uri: &Uri) -> Option<HttpResponse> {
     let path = uri.path();
-    if !path.contains("//") && !path.contains("/.") {
-        return None;
-    }
-    let mut clean = clean(path).filter(|clean| clean != path)?;
+    let mut clean = match path {
+        "/v1/sys" => "/v1/sys/".to_owned(),
+        _ if path.contains("//") || path.contains("/.") => clean(path).filter(|it| it != path)?,
+        _ => return None,
+    };
     if let Some(query) = uri.query() {
         clean = format!("{clean}?{query}");
     }

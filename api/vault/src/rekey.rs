@@ -1,16 +1,13 @@
-use std::sync::Arc;
-
 use base_types::{Error, Result, Secret};
 use bytes::Bytes;
-use core_pipeline::Core;
 use core_seal::{
     RekeyOptions, RekeyStatus, RekeyStep, RekeyTarget, Split, VerifyStatus, VerifyStep,
     refuse_pgp_keys,
 };
-use http::{HeaderMap, Method};
+use http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::ceremony::{body, check_may_cancel};
+use crate::ceremony::{Asking, body, check_may_cancel};
 use crate::init::{base64_texts, hex_texts};
 use crate::{HttpResponse, render};
 
@@ -71,12 +68,11 @@ struct Verified<'a> {
 }
 
 pub(crate) async fn rekey(
-    core: &Arc<Core>,
+    asking: &Asking<'_>,
     method: &Method,
-    path: &str,
-    headers: &HeaderMap,
     text: &Bytes,
 ) -> Result<HttpResponse> {
+    let Asking { core, path, .. } = *asking;
     if core.is_sealed() {
         return Err(Error::sealed());
     }
@@ -103,7 +99,7 @@ pub(crate) async fn rekey(
         }
         ("init", "DELETE") => {
             let nonce = seals.rekey_status(target).await?.nonce;
-            check_may_cancel(core, headers, path, &request.nonce, &nonce).await?;
+            check_may_cancel(asking, &request.nonce, &nonce).await?;
             seals.rekey_cancel(target);
             Ok(render::empty())
         }
@@ -120,7 +116,7 @@ pub(crate) async fn rekey(
         ("verify", "GET") => verification(&seals.rekey_verify_status(target)?),
         ("verify", "DELETE") => {
             let nonce = seals.rekey_verify_status(target)?.nonce;
-            check_may_cancel(core, headers, path, &request.nonce, &nonce).await?;
+            check_may_cancel(asking, &request.nonce, &nonce).await?;
             verification(&seals.rekey_verify_restart(target)?)
         }
         ("verify", "PUT" | "POST") => {

@@ -1,5 +1,6 @@
 use base_types::{Error, ErrorKind};
 use bytes::Bytes;
+use core_engine_api::Raw;
 use core_pipeline::Reply;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
@@ -14,13 +15,13 @@ pub(crate) fn reply(reply: Reply, repeats_data: bool) -> HttpResponse {
         Ok(outcome) => outcome,
         Err(failure) => return error(&failure),
     };
-    if let Some(raw) = outcome.raw {
-        return with_type(StatusCode::OK, raw.content_type, raw.body.into());
+    if let Some(answer) = outcome.raw {
+        return raw(answer);
     }
     if outcome.is_empty() {
         return empty();
     }
-    if outcome.absent && outcome.data.is_none() {
+    if outcome.absent && outcome.data.is_none() && outcome.warnings.is_empty() {
         return with_type(StatusCode::NOT_FOUND, "application/json", Bytes::new());
     }
     let status = match (outcome.absent, outcome.accepted) {
@@ -32,7 +33,11 @@ pub(crate) fn reply(reply: Reply, repeats_data: bool) -> HttpResponse {
         Ok(text) => {
             let data = outcome.data.as_deref().filter(|_| repeats_data && outcome.wrap.is_none());
             let text = data.and_then(|data| merged(data.get(), &text)).unwrap_or(text);
-            json(status, text.into())
+            match outcome.absent {
+                // As in Vault, which makes these answers by other means: without a line's end.
+                true => with_type(status, "application/json", text.into()),
+                false => json(status, text.into()),
+            }
         }
         Err(failure) => error(&failure),
     }
@@ -100,6 +105,11 @@ pub(crate) fn refused(status: StatusCode, text: &str) -> HttpResponse {
 pub(crate) fn json(status: StatusCode, mut body: Vec<u8>) -> HttpResponse {
     body.push(b'\n');
     with_type(status, "application/json", body.into())
+}
+
+/// What is no JSON envelope.
+pub(crate) fn raw(raw: Raw) -> HttpResponse {
+    with_type(StatusCode::OK, raw.content_type, raw.body.into())
 }
 
 pub(crate) fn data(data: &impl Serialize) -> base_types::Result<HttpResponse> {

@@ -407,7 +407,11 @@ mod tests {
         for (text, labels, expected) in [
             ("audit \"file\" \"a\" {}", 2, ""),
             ("telemetry {}", 0, ""),
-            ("audit \"file\" {}", 2, "line 1, column 7: a label is missing: audit \"…\" \"…\" { … }"),
+            (
+                "audit \"file\" {}",
+                2,
+                "line 1, column 7: a label is missing: audit \"…\" \"…\" { … }",
+            ),
             (
                 r#"{"audit": [{"file": {"a": {}}}, {"socket": [{}]}]}"#,
                 2,

@@ -88,7 +88,8 @@ impl Amount<'_> {
 }
 
 fn next_term(text: &str) -> Option<(Amount<'_>, u128, &str)> {
-    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let digits =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (whole, rest) = text.split_at(digits(text));
     let (fraction, rest) = match rest.strip_prefix('.') {
         Some(rest) => rest.split_at(digits(rest)),

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 /// The name under which a token is stored: a keyed hash of it. Whoever holds it can look the token
 /// up inside the server, but cannot use it from outside.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize,
+)]
 pub struct TokenId(pub Arc<str>);
 
 impl TokenId {

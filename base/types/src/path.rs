@@ -25,8 +25,11 @@ impl RequestPath {
             return Err(Error::invalid("the path holds a control character"));
         }
         let folders = text.strip_suffix('/').unwrap_or(text);
-        if folders.split('/').any(|segment| matches!(segment, "" | "." | "..")) && !text.is_empty() {
-            return Err(Error::invalid("the path holds an empty, '.' or '..' segment"));
+        if folders.split('/').any(|segment| segment == "..") {
+            return Err(Error::invalid("relative paths not supported"));
+        }
+        if folders.split('/').any(|segment| matches!(segment, "" | ".")) && !text.is_empty() {
+            return Err(Error::invalid("the path holds an empty or '.' segment"));
         }
         Ok(Self(text.into()))
     }
@@ -78,7 +81,7 @@ impl Namespace {
     /// # Errors
     /// `Invalid` if `segment` is no valid name.
     pub fn child(&self, segment: &str) -> Result<Self> {
-        let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '+' | '@');
+        let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '@');
         if segment.is_empty()
             || segment.trim() != segment
             || segment.contains("..")

@@ -142,7 +142,10 @@ mod tests {
         assert_eq!(Timestamp(1_500_000_000).to_string(), "1970-01-01T00:00:01.5Z");
         assert_eq!(Timestamp::from_seconds(1_700_000_000).to_string(), "2023-11-14T22:13:20Z");
         for nanos in [0, 1, 999_999_999, i64::MAX, -1] {
-            assert_eq!(Timestamp(nanos).to_string().parse::<Timestamp>().unwrap(), Timestamp(nanos));
+            assert_eq!(
+                Timestamp(nanos).to_string().parse::<Timestamp>().unwrap(),
+                Timestamp(nanos)
+            );
         }
     }
 

@@ -20,7 +20,9 @@ pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
     let beside = format!("{newest}.pub");
     if keys.is_empty() {
         let text = std::fs::read_to_string(&beside).map_err(|error| {
-            Error::invalid(format!("the key of the log is not in {beside} ({error}); give it with -key=HEX"))
+            Error::invalid(format!(
+                "the key of the log is not in {beside} ({error}); give it with -key=HEX"
+            ))
         })?;
         keys = text.split_whitespace().map(parse_key).collect::<Result<_>>()?;
     }
@@ -52,7 +54,10 @@ fn print(report: &Report) {
         say(format_args!("to           {last}"));
     }
     if report.lost > 0 {
-        say(format_args!("lost         {} entries that this device could not write; see the other devices", report.lost));
+        say(format_args!(
+            "lost         {} entries that this device could not write; see the other devices",
+            report.lost
+        ));
     }
     if report.unsigned > 0 {
         say(format_args!("unsigned     {} lines after the last checkpoint", report.unsigned));
@@ -60,7 +65,11 @@ fn print(report: &Report) {
     if let Some(head) = report.head {
         say(format_args!("head         {head}"));
     }
-    say(if report.is_intact() { "The log is whole and unchanged." } else { "The log is NOT intact." });
+    say(if report.is_intact() {
+        "The log is whole and unchanged."
+    } else {
+        "The log is NOT intact."
+    });
 }
 
 fn parse_key(text: &str) -> Result<[u8; 32]> {

@@ -17,7 +17,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
-    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let program =
+        Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let args: Vec<OsString> = args.collect();
     let texts: Vec<&str> = args.iter().map_while(|arg| arg.to_str()).collect();
     let wants_help = texts.iter().any(|text| matches!(*text, "-h" | "-help" | "--help"));

@@ -15,7 +15,14 @@ pub(crate) fn server(args: &[&str]) -> Result<ExitCode> {
     let words = Words::parse(
         args,
         &["dev", "dev-tls", "dev-no-store-token", "dev-kv-v1", "dev-three-node", "dev-no-kv"],
-        &["config", "dev-root-token-id", "dev-listen-address", "dev-tls-cert-dir", "log-level", "log-format"],
+        &[
+            "config",
+            "dev-root-token-id",
+            "dev-listen-address",
+            "dev-tls-cert-dir",
+            "log-level",
+            "log-format",
+        ],
     )?;
     let environment = Environment::of_process();
     if words.on("dev") || words.on("dev-tls") || words.last("dev-root-token-id").is_some() {
@@ -24,7 +31,9 @@ pub(crate) fn server(args: &[&str]) -> Result<ExitCode> {
     }
     let paths: Vec<PathBuf> = words.all("config").map(PathBuf::from).collect();
     if paths.is_empty() {
-        return Err(Error::invalid("Must specify at least one config path using -config; or -dev for a server in memory"));
+        return Err(Error::invalid(
+            "Must specify at least one config path using -config; or -dev for a server in memory",
+        ));
     }
     run(server::serve(&paths, &environment))
 }
@@ -37,7 +46,9 @@ fn dev_options(words: &Words<'_>, environment: &Environment) -> Result<DevOption
     let tls_folder = match (words.on("dev-tls"), words.last("dev-tls-cert-dir")) {
         (false, _) => None,
         (true, Some(folder)) => Some(PathBuf::from(folder)),
-        (true, None) => Some(std::env::temp_dir().join(format!("strongroom-tls-{}", std::process::id()))),
+        (true, None) => {
+            Some(std::env::temp_dir().join(format!("strongroom-tls-{}", std::process::id())))
+        }
     };
     Ok(DevOptions {
         listen_address: flag("dev-listen-address")
@@ -46,7 +57,9 @@ fn dev_options(words: &Words<'_>, environment: &Environment) -> Result<DevOption
         root_token_id: root_token_id.map(Secret::new),
         tls_folder,
         kv_v1: words.on("dev-kv-v1"),
-        token_file: home.filter(|_| !words.on("dev-no-store-token")).map(|home| home.join(".vault-token")),
+        token_file: home
+            .filter(|_| !words.on("dev-no-store-token"))
+            .map(|home| home.join(".vault-token")),
         log_level: flag("log-level").unwrap_or_else(|| "info".to_owned()),
     })
 }
@@ -67,7 +80,8 @@ pub(crate) fn diagnose(args: &[&str]) -> Result<ExitCode> {
     }
     let environment = Environment::of_process();
     let runtime = runtime()?;
-    let report = runtime.block_on(server::diagnose::diagnose(&paths, &environment, &SystemClock::default()));
+    let report =
+        runtime.block_on(server::diagnose::diagnose(&paths, &environment, &SystemClock::default()));
     match words.last("format") {
         Some("json") => say(report.to_json()),
         None | Some("table") => say(&report),
@@ -82,5 +96,7 @@ fn run(server: impl Future<Output = Result<()>>) -> Result<ExitCode> {
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Error::unavailable(format!("the threads of the server cannot be started: {error}")))
+    runtime.map_err(|error| {
+        Error::unavailable(format!("the threads of the server cannot be started: {error}"))
+    })
 }

@@ -30,10 +30,13 @@ impl<'a> Words<'a> {
                 flags.push((name, value));
             } else if options.contains(&name) {
                 let value = value.or_else(|| args.next());
-                let value = value.ok_or_else(|| Error::invalid(format!("flag needs an argument: -{name}")))?;
+                let value = value
+                    .ok_or_else(|| Error::invalid(format!("flag needs an argument: -{name}")))?;
                 flags.push((name, Some(value)));
             } else {
-                return Err(Error::invalid(format!("flag provided but not defined: -{name}; see -help")));
+                return Err(Error::invalid(format!(
+                    "flag provided but not defined: -{name}; see -help"
+                )));
             }
         }
         Ok(Self { flags, rest })

@@ -130,7 +130,11 @@ impl Broker {
     ///
     /// # Errors
     /// `Unavailable` if there are devices and none has written both entries.
-    pub async fn record_both(&self, began: Timestamp, entry: &ResponseEntry<'_>) -> Result<Audited> {
+    pub async fn record_both(
+        &self,
+        began: Timestamp,
+        entry: &ResponseEntry<'_>,
+    ) -> Result<Audited> {
         let set = self.set.load_full();
         let request = self.requests(&set, entry.request, began);
         let time = self.clock.now();

@@ -38,7 +38,7 @@ impl RotationConfig {
             )));
         }
         if !self.interval.is_zero() && self.interval < INTERVAL_MIN {
-            return Err(Error::invalid("interval must be 0, or greater or equal to 24h0m0s"));
+            return Err(Error::invalid("interval must be greater or equal to 24h0m0s"));
         }
         Ok(())
     }

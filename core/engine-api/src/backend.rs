@@ -99,16 +99,18 @@ impl<E: Engine> Backend for Adapter<E> {
         internal: Box<RawValue>,
         increment: Ttl,
     ) -> BoxFuture<'static, Result<LeaseGrant>> {
-        self.table.renew_lease(self.engine.clone(), kind, internal, increment).unwrap_or_else(|| {
-            Box::pin(async { Err(Error::invalid("leases of this kind cannot be renewed")) })
-        })
+        self.table.renew_lease(self.engine.clone(), kind, internal, increment).unwrap_or_else(
+            || Box::pin(async { Err(Error::invalid("leases of this kind cannot be renewed")) }),
+        )
     }
 
     fn revoke_lease(&self, kind: &str, internal: Box<RawValue>) -> BoxFuture<'static, Result<()>> {
         let revoking = self.table.revoke_lease(self.engine.clone(), kind, internal);
         let kind = kind.to_owned();
         revoking.unwrap_or_else(|| {
-            Box::pin(async move { Err(Error::internal(format!("no engine revokes leases of kind {kind:?}"))) })
+            Box::pin(async move {
+                Err(Error::internal(format!("no engine revokes leases of kind {kind:?}")))
+            })
         })
     }
 

@@ -20,8 +20,8 @@ mod weak;
 
 pub use arbitrary::Arbitrary;
 pub use backend::{Backend, Found};
-pub use body::Body;
 pub use base_types::TokenId;
+pub use body::Body;
 pub use call::{Call, Caller, Verb};
 pub use kind::{Kind, Meta, Role};
 pub use mount::{Mount, Services, Tuning};

@@ -17,13 +17,14 @@ pub(crate) type Params = Vec<(&'static str, String)>;
 
 impl Pattern {
     pub(crate) fn parse(text: &'static str) -> Self {
-        let parse = |part: &'static str| match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
-            None => Segment::Literal(part),
-            Some(name) => match name.strip_suffix("..") {
-                None => Segment::One(name),
-                Some(name) => Segment::Rest(name),
-            },
-        };
+        let parse =
+            |part: &'static str| match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
+                None => Segment::Literal(part),
+                Some(name) => match name.strip_suffix("..") {
+                    None => Segment::One(name),
+                    Some(name) => Segment::Rest(name),
+                },
+            };
         let segments = text.split('/').filter(|part| !part.is_empty()).map(parse).collect();
         Self { segments }
     }
@@ -44,21 +45,18 @@ impl Pattern {
             Segment::Rest(_) => 2,
         };
         let pairs = self.segments.iter().zip(&other.segments);
-        pairs
-            .map(|(a, b)| rank(a).cmp(&rank(b)))
-            .find(|order| order.is_ne())
-            .unwrap_or_else(|| {
-                let (mine, theirs) = (self.segments.len(), other.segments.len());
-                // A path that ends is more specific than one that goes on with any rest.
-                let goes_on = |longer: &Self, at: usize| {
-                    matches!(longer.segments.get(at), Some(Segment::Rest(_)))
-                };
-                if goes_on(self, theirs) || goes_on(other, mine) {
-                    mine.cmp(&theirs)
-                } else {
-                    theirs.cmp(&mine)
-                }
-            })
+        pairs.map(|(a, b)| rank(a).cmp(&rank(b))).find(|order| order.is_ne()).unwrap_or_else(|| {
+            let (mine, theirs) = (self.segments.len(), other.segments.len());
+            // A path that ends is more specific than one that goes on with any rest.
+            let goes_on = |longer: &Self, at: usize| {
+                matches!(longer.segments.get(at), Some(Segment::Rest(_)))
+            };
+            if goes_on(self, theirs) || goes_on(other, mine) {
+                mine.cmp(&theirs)
+            } else {
+                theirs.cmp(&mine)
+            }
+        })
     }
 
     pub(crate) fn matches(&self, path: &str) -> Option<Params> {

@@ -17,7 +17,8 @@ type RenewLogin<E> =
     Box<dyn Fn(Arc<E>, Box<RawValue>) -> BoxFuture<'static, Result<LoginGrant>> + Send + Sync>;
 type RenewLease<E> =
     Box<dyn Fn(Arc<E>, Box<RawValue>, Ttl) -> BoxFuture<'static, Result<LeaseGrant>> + Send + Sync>;
-type RevokeLease<E> = Box<dyn Fn(Arc<E>, Box<RawValue>) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+type RevokeLease<E> =
+    Box<dyn Fn(Arc<E>, Box<RawValue>) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 type Job<E> = Box<dyn Fn(Arc<E>) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 /// An endpoint as help, OpenAPI and the tests see it.
@@ -68,7 +69,12 @@ impl<E: Engine> Routes<E> {
 
     /// `verb` on `pattern` is answered by `handler`, whose last argument is read from the path's
     /// parameters, the body and the query.
-    pub fn on<Q, F, Fut>(&mut self, verb: Verb, pattern: &'static str, handler: F) -> RouteOptions<'_, Q>
+    pub fn on<Q, F, Fut>(
+        &mut self,
+        verb: Verb,
+        pattern: &'static str,
+        handler: F,
+    ) -> RouteOptions<'_, Q>
     where
         Q: DeserializeOwned + JsonSchema + Send + 'static,
         F: Fn(Arc<E>, Call, Q) -> Fut + Send + Sync + 'static,
@@ -81,7 +87,10 @@ impl<E: Engine> Routes<E> {
                 let parsed = weak::parse::<Q>(&call.params, &call.body)?;
                 let mut response = handler(engine, call, parsed.request).await?;
                 // As in Vault: an answer without content stays one.
-                let has_content = response.data.is_some() || response.login.is_some() || response.auth.is_some();
+                let has_content = response.data.is_some()
+                    || response.login.is_some()
+                    || response.auth.is_some()
+                    || !response.warnings.is_empty();
                 if has_content && !parsed.unknown.is_empty() {
                     response.warnings.push(ignored(&parsed.unknown));
                 }
@@ -102,10 +111,19 @@ impl<E: Engine> Routes<E> {
             pure: false,
             schema,
         };
-        self.routes.push(Route { pattern: Pattern::parse(pattern), endpoint, handler, alias: None });
+        self.routes.push(Route {
+            pattern: Pattern::parse(pattern),
+            endpoint,
+            handler,
+            alias: None,
+        });
         let at = self.routes.len() - 1;
         let route = &mut self.routes[at];
-        RouteOptions { endpoint: &mut route.endpoint, alias: &mut route.alias, request: PhantomData }
+        RouteOptions {
+            endpoint: &mut route.endpoint,
+            alias: &mut route.alias,
+            request: PhantomData,
+        }
     }
 
     /// Tells a write that creates from one that updates, which are two capabilities.
@@ -117,7 +135,8 @@ impl<E: Engine> Routes<E> {
     {
         let check = Arc::new(check);
         let check: Exists<E> = Box::new(move |engine, call| {
-            let (check, parsed) = (check.clone(), weak::parse::<Q>(&call.params, &crate::Body::Empty));
+            let (check, parsed) =
+                (check.clone(), weak::parse::<Q>(&call.params, &crate::Body::Empty));
             Box::pin(async move { check(engine, parsed?.request).await })
         });
         self.exists.push((Pattern::parse(pattern), check));
@@ -132,9 +151,11 @@ impl<E: Engine> Routes<E> {
         V: Fn(Arc<E>, Box<RawValue>) -> VFut + Send + Sync + 'static,
         VFut: Future<Output = Result<()>> + Send + 'static,
     {
-        let renew: RenewLease<E> =
-            Box::new(move |engine, internal, increment| Box::pin(renew(engine, internal, increment)));
-        let revoke: RevokeLease<E> = Box::new(move |engine, internal| Box::pin(revoke(engine, internal)));
+        let renew: RenewLease<E> = Box::new(move |engine, internal, increment| {
+            Box::pin(renew(engine, internal, increment))
+        });
+        let revoke: RevokeLease<E> =
+            Box::new(move |engine, internal| Box::pin(revoke(engine, internal)));
         self.leases.insert(kind, (renew, revoke));
     }
 
@@ -145,7 +166,8 @@ impl<E: Engine> Routes<E> {
         F: Fn(Arc<E>, Box<RawValue>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<LoginGrant>> + Send + 'static,
     {
-        self.renew_login = Some(Box::new(move |engine, internal| Box::pin(renew(engine, internal))));
+        self.renew_login =
+            Some(Box::new(move |engine, internal| Box::pin(renew(engine, internal))));
     }
 
     /// Work to be done again and again while mounted and unsealed.
@@ -222,7 +244,9 @@ impl<Q: DeserializeOwned + 'static> RouteOptions<'_, Q> {
         self.endpoint.open = true;
         self.endpoint.login = true;
         *self.alias = Some(Box::new(move |call| {
-            weak::parse::<Q>(&call.params, &call.body).ok().and_then(|parsed| alias(&parsed.request))
+            weak::parse::<Q>(&call.params, &call.body)
+                .ok()
+                .and_then(|parsed| alias(&parsed.request))
         }));
         self
     }
@@ -268,12 +292,22 @@ impl<E: Engine> Table<E> {
         Err(known)
     }
 
-    pub(crate) fn call(&self, engine: Arc<E>, route: usize, call: Call) -> BoxFuture<'static, Result<Response>> {
+    pub(crate) fn call(
+        &self,
+        engine: Arc<E>,
+        route: usize,
+        call: Call,
+    ) -> BoxFuture<'static, Result<Response>> {
         (self.routes[route].handler)(engine, call)
     }
 
-    pub(crate) fn exists(&self, engine: Arc<E>, call: &Call) -> Option<BoxFuture<'static, Result<bool>>> {
-        let (_, check) = self.exists.iter().find(|(pattern, _)| pattern.matches(&call.path).is_some())?;
+    pub(crate) fn exists(
+        &self,
+        engine: Arc<E>,
+        call: &Call,
+    ) -> Option<BoxFuture<'static, Result<bool>>> {
+        let (_, check) =
+            self.exists.iter().find(|(pattern, _)| pattern.matches(&call.path).is_some())?;
         Some(check(engine, call))
     }
 

@@ -243,6 +243,7 @@ fn without_value(error: &serde_json::Error) -> String {
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     if text.starts_with("invalid type") || text.starts_with("invalid value") {
         match text.rsplit_once(", expected ") {
+            Some((_, expected)) if expected.starts_with("struct ") => "expected an object".into(),
             Some((_, expected)) => format!("expected {expected}"),
             None => "a value of the wrong kind".into(),
         }

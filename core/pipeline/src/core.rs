@@ -369,6 +369,9 @@ impl Core {
 /// How often it is checked whether the encryption key has been used enough.
 const ROTATION_CHECK: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// The length of service tokens: the one-time pad of a root token covers all of it.
+pub const TOKEN_LENGTH: usize = 38;
+
 /// What became of a share towards a new root token.
 pub enum GeneratedRoot {
     Continue(core_seal::GenerateRootStatus),

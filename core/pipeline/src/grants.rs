@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use base_types::{Error, Name, Result, Timestamp, TokenId, Ttl};
 use core_engine_api::{AuthReply, LeaseGrant, LoginGrant, TokenType, parse_cidrs};
-use core_identity::{Entity, Issued, Kind, Limits, Login, NewToken, Times, Token, TokenRole, Uses, lifetime};
+use core_identity::{
+    Entity, Issued, Kind, Limits, Login, NewToken, Times, Token, TokenRole, Uses, lifetime,
+};
 use core_lease::{Lease, Subject};
 use serde_json::value::RawValue;
 
@@ -33,8 +35,10 @@ impl Core {
         let times = role.as_ref().map_or(own, |role| own.within(role));
         let is_root = policies.iter().any(|policy| policy == "root");
         // A root token lives for ever unless told otherwise; nothing else does.
-        let forever =
-            is_root && times.ttl.is_zero() && times.period.is_zero() && times.explicit_max_ttl.is_zero();
+        let forever = is_root
+            && times.ttl.is_zero()
+            && times.period.is_zero()
+            && times.explicit_max_ttl.is_zero();
         let ttl = if forever {
             Ttl::ZERO
         } else {
@@ -50,7 +54,8 @@ impl Core {
         }
         let entity = self.entity_of(mount, &grant).await?;
         let display_name = display_name(mount, &grant);
-        let login = grant.internal.map(|internal| Login { mount: mount.record.uuid.clone(), internal });
+        let login =
+            grant.internal.map(|internal| Login { mount: mount.record.uuid.clone(), internal });
         let new = NewToken {
             kind,
             namespace: mount.namespace.id().clone(),
@@ -63,7 +68,9 @@ impl Core {
             period: grant.period,
             uses: if grant.num_uses == 0 { Uses::Unlimited } else { Uses::Left(grant.num_uses) },
             path: match &role {
-                Some(role) if !role.path_suffix.is_empty() => format!("{path}/{}", role.path_suffix),
+                Some(role) if !role.path_suffix.is_empty() => {
+                    format!("{path}/{}", role.path_suffix)
+                }
                 _ => path.to_owned(),
             },
             entity: entity.as_ref().map(|entity| entity.id.clone()),
@@ -74,7 +81,8 @@ impl Core {
             text: grant.chosen,
         };
         let Issued { text, token } = self.tokens.create(new).await?;
-        let auth = AuthReply { client_token: Some(text), ..self.describe(&token, entity.as_deref()) };
+        let auth =
+            AuthReply { client_token: Some(text), ..self.describe(&token, entity.as_deref()) };
         Ok((auth, token))
     }
 
@@ -82,11 +90,17 @@ impl Core {
     async fn role_of(&self, mount: &MountEntry, name: Option<&str>) -> Result<Option<TokenRole>> {
         let Some(name) = name else { return Ok(None) };
         let role = self.tokens.role(mount.namespace.id(), &Name::parse(name)?).await?;
-        let gone = || Error::invalid(format!("original token role {name:?} could not be found, not renewing"));
+        let gone = || {
+            Error::invalid(format!("original token role {name:?} could not be found, not renewing"))
+        };
         role.ok_or_else(gone).map(Some)
     }
 
-    async fn entity_of(&self, mount: &MountEntry, grant: &LoginGrant) -> Result<Option<Arc<Entity>>> {
+    async fn entity_of(
+        &self,
+        mount: &MountEntry,
+        grant: &LoginGrant,
+    ) -> Result<Option<Arc<Entity>>> {
         let namespace = mount.namespace.id();
         if let Some(id) = &grant.entity {
             return self.entities.read(namespace, id).await;
@@ -95,7 +109,8 @@ impl Core {
             return Ok(None);
         }
         let accessor = &mount.record.accessor;
-        let entity = self.entities.of_login(namespace, accessor, &grant.alias, &grant.alias_metadata);
+        let entity =
+            self.entities.of_login(namespace, accessor, &grant.alias, &grant.alias_metadata);
         entity.await.map(Some)
     }
 
@@ -137,7 +152,8 @@ impl Core {
         grant: LeaseGrant,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        let session = session.ok_or_else(|| Error::internal("a secret with a lease but no caller"))?;
+        let session =
+            session.ok_or_else(|| Error::internal("a secret with a lease but no caller"))?;
         let now = self.clock.now();
         let times = Times { ttl: grant.ttl, max_ttl: grant.max_ttl, ..Times::default() };
         let life = lifetime(times, self.limits(mount), now, now)?;
@@ -255,9 +271,12 @@ impl Core {
         if lease.failures > 0 || lease.expires.is_some_and(|at| at <= now) {
             return Err(Error::invalid("lease expired"));
         }
-        let mount = self.mount_by_id(mount).ok_or_else(|| Error::invalid("the engine of this lease is gone"))?;
+        let mount = self
+            .mount_by_id(mount)
+            .ok_or_else(|| Error::invalid("the engine of this lease is gone"))?;
         let grant = mount.backend.renew_lease(kind, internal.clone(), increment).await?;
-        let times = Times { ttl: increment.or(grant.ttl), max_ttl: grant.max_ttl, ..Times::default() };
+        let times =
+            Times { ttl: increment.or(grant.ttl), max_ttl: grant.max_ttl, ..Times::default() };
         let life = lifetime(times, self.limits(&mount), lease.issued, now)?;
         warnings.extend(life.warnings);
         let renewed = renewed(lease, life.expires, now, grant.internal);
@@ -285,8 +304,12 @@ impl Owner {
     fn of(token: &Token) -> Self {
         match (token.kind, &token.parent) {
             (Kind::Service, _) => Self { token: token.id.clone(), is_stored: true, end: None },
-            (Kind::Batch, Some(parent)) => Self { token: parent.clone(), is_stored: true, end: token.expires },
-            (Kind::Batch, None) => Self { token: token.id.clone(), is_stored: false, end: token.expires },
+            (Kind::Batch, Some(parent)) => {
+                Self { token: parent.clone(), is_stored: true, end: token.expires }
+            }
+            (Kind::Batch, None) => {
+                Self { token: token.id.clone(), is_stored: false, end: token.expires }
+            }
         }
     }
 }
@@ -333,12 +356,8 @@ fn token_policies(grant: &LoginGrant) -> Result<Vec<String>> {
 /// What the mount is tuned to, and what the grant asks for.
 fn token_kind(tuned: &str, asked: TokenType) -> Result<Kind> {
     match (tuned, asked) {
-        ("batch", TokenType::Service) => {
-            Err(Error::invalid("the mount only gives batch tokens"))
-        }
-        ("service", TokenType::Batch) => {
-            Err(Error::invalid("the mount only gives service tokens"))
-        }
+        ("batch", TokenType::Service) => Err(Error::invalid("the mount only gives batch tokens")),
+        ("service", TokenType::Batch) => Err(Error::invalid("the mount only gives service tokens")),
         ("batch", _) | (_, TokenType::Batch) => Ok(Kind::Batch),
         ("default-batch", TokenType::Default) => Ok(Kind::Batch),
         _ => Ok(Kind::Service),

@@ -68,7 +68,7 @@ impl Place {
 
     /// The end of the path is free, so that a slash there is part of a name.
     fn takes_any_rest(&self) -> bool {
-        self.endpoints().any(|endpoint| endpoint.pattern.ends_with("..}"))
+        self.endpoints().all(|endpoint| endpoint.pattern.ends_with("..}"))
     }
 
     /// What answers at this path, by any verb.
@@ -168,7 +168,6 @@ impl Core {
             Some(receipt) => audit.end(receipt, &answer.entry(&lent)).await,
             None => audit.record_both(began, &answer.entry(&lent)).await,
         };
-        drop(lent);
         drop(answer);
         match recorded {
             Ok(audited) => Reply::recorded(audited, request.id.clone(), outcome),
@@ -305,7 +304,7 @@ impl Core {
         let response = if is_login {
             self.login(&mount, route, *call).await?
         } else {
-            mount.backend.call(route, *call).await?
+            mount.backend.call(route, *call).await.map_err(named_fault)?
         };
         let outcome = self.fulfil(&mount, place, session, response).await?;
         match request.wrap_ttl {
@@ -425,6 +424,14 @@ fn decide(request: &Request, place: &Place, session: &Arc<Session>, operation: O
 /// for it.
 fn one_fault(kind: ErrorKind, text: &str) -> Error {
     Error::new(kind, format!("1 error occurred:\n\t* {text}\n\n"))
+}
+
+/// An engine finds out late that it has nothing to do with a verb or a path: the same refusal.
+fn named_fault(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unsupported => one_fault(ErrorKind::Unsupported, error.public()),
+        _ => error,
+    }
 }
 
 fn unsupported_path() -> Error {

@@ -5,11 +5,11 @@ use base_crypto::{random_array, random_uuid};
 use base_types::{Error, Name, Namespace, Result, Secret};
 use core_engine_api::{Kind, Mount, Role, Tuning};
 
+use crate::Core;
 use crate::mounts::{self, MountConfig, MountEntry, MountRecord};
 use crate::namespaces::NamespaceEntry;
 use crate::passwords::{PasswordPolicy, PasswordPolicyRecord};
 use crate::services::MountServices;
-use crate::Core;
 
 /// What is needed to mount an engine.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,11 @@ impl Core {
     ///
     /// # Errors
     /// `Invalid` if the engine is unknown or the path is taken, contained or reserved.
-    pub async fn mount(self: &Arc<Self>, namespace: &Arc<NamespaceEntry>, new: NewMount) -> Result<Arc<MountEntry>> {
+    pub async fn mount(
+        self: &Arc<Self>,
+        namespace: &Arc<NamespaceEntry>,
+        new: NewMount,
+    ) -> Result<Arc<MountEntry>> {
         let _change = self.changes.lock().await;
         let path = mount_path(&new.path)?;
         let role = if path.starts_with("auth/") { Role::Auth } else { Role::Secrets };
@@ -101,7 +105,9 @@ impl Core {
             meta.name == name && meta.role == role && meta.version.is_none_or(|own| own == version)
         };
         self.kinds().iter().find(fits).cloned().ok_or_else(|| {
-            let names = |kind: &Kind| (kind.meta().role == role && !kind.meta().built_in).then_some(kind.meta().name);
+            let names = |kind: &Kind| {
+                (kind.meta().role == role && !kind.meta().built_in).then_some(kind.meta().name)
+            };
             let mut known: Vec<_> = self.kinds().iter().filter_map(names).collect();
             known.dedup();
             let what = if role == Role::Auth { "auth method" } else { "secrets engine" };
@@ -117,7 +123,11 @@ impl Core {
         let role = if record.path.starts_with("auth/") { Role::Auth } else { Role::Secrets };
         let kind = self.kind(role, &record.kind, &record.options)?;
         let storage = self.state.sub(&mounts::storage_prefix(&record));
-        let services = MountServices::new(Arc::downgrade(self), namespace.id().clone(), self.tuning(&record.config));
+        let services = MountServices::new(
+            Arc::downgrade(self),
+            namespace.id().clone(),
+            self.tuning(&record.config),
+        );
         let services = Arc::new(services);
         let mount = Mount {
             namespace: namespace.path.clone(),
@@ -131,7 +141,8 @@ impl Core {
         };
         let backend = kind.open(mount).await?;
         let full_path = format!("{}{}", namespace.path, record.path);
-        let entry = Arc::new(MountEntry { record, namespace, full_path, kind, backend, storage, services });
+        let entry =
+            Arc::new(MountEntry { record, namespace, full_path, kind, backend, storage, services });
         self.mounts.insert(entry.clone());
         self.spawn_jobs(&entry);
         Ok(entry)
@@ -176,7 +187,9 @@ impl Core {
         let current = self.mounts.at(&mount.full_path).ok_or_else(|| Error::not_found(""))?;
         let mut record = current.record.clone();
         change(&mut record)?;
-        if record.config.max_lease_ttl.or(self.settings.max_lease_ttl) < record.config.default_lease_ttl {
+        if record.config.max_lease_ttl.or(self.settings.max_lease_ttl)
+            < record.config.default_lease_ttl
+        {
             return Err(Error::invalid("default_lease_ttl is greater than max_lease_ttl"));
         }
         self.state.put(&mounts::record_key(&record), &record).await?;
@@ -206,8 +219,12 @@ impl Core {
         let _change = self.changes.lock().await;
         let path = mount_path(to)?;
         let full_path = format!("{}{path}", mount.namespace.path);
-        if mount.kind.meta().built_in || RESERVED.iter().any(|reserved| path.starts_with(reserved)) {
-            return Err(Error::invalid(format!("cannot remount {:?} to {path:?}", mount.record.path)));
+        if mount.kind.meta().built_in || RESERVED.iter().any(|reserved| path.starts_with(reserved))
+        {
+            return Err(Error::invalid(format!(
+                "cannot remount {:?} to {path:?}",
+                mount.record.path
+            )));
         }
         if path.starts_with("auth/") != (mount.role() == Role::Auth) {
             return Err(Error::invalid("cannot remount between auth methods and secrets engines"));
@@ -250,8 +267,12 @@ impl Core {
     }
 
     /// What every namespace has from the start.
-    pub(crate) async fn mount_built_in(self: &Arc<Self>, namespace: &Arc<NamespaceEntry>) -> Result<()> {
-        let kinds: Vec<Kind> = self.kinds().iter().filter(|kind| kind.meta().built_in).cloned().collect();
+    pub(crate) async fn mount_built_in(
+        self: &Arc<Self>,
+        namespace: &Arc<NamespaceEntry>,
+    ) -> Result<()> {
+        let kinds: Vec<Kind> =
+            self.kinds().iter().filter(|kind| kind.meta().built_in).cloned().collect();
         for kind in kinds {
             let (path, name) = match (kind.meta().name, kind.meta().role) {
                 (name, Role::Auth) => (format!("auth/{name}/"), name),
@@ -355,13 +376,22 @@ impl Core {
         self.namespaces.remove(path).await
     }
 
-    pub async fn password_policy(&self, namespace: &str, name: &Name) -> Result<Option<PasswordPolicyRecord>> {
+    pub async fn password_policy(
+        &self,
+        namespace: &str,
+        name: &Name,
+    ) -> Result<Option<PasswordPolicyRecord>> {
         self.state.get(&password_key(namespace, name)).await
     }
 
     /// # Errors
     /// `Invalid` if the text is no policy, or none that passwords can meet.
-    pub async fn write_password_policy(&self, namespace: &str, name: &Name, text: &str) -> Result<()> {
+    pub async fn write_password_policy(
+        &self,
+        namespace: &str,
+        name: &Name,
+        text: &str,
+    ) -> Result<()> {
         PasswordPolicy::parse(text)?.generate(&*self.random)?;
         let record = PasswordPolicyRecord { text: text.to_owned() };
         self.state.put(&password_key(namespace, name), &record).await
@@ -379,7 +409,11 @@ impl Core {
     ///
     /// # Errors
     /// `NotFound` if there is no such policy.
-    pub async fn generate_password(&self, namespace: &str, policy: Option<&str>) -> Result<Secret<String>> {
+    pub async fn generate_password(
+        &self,
+        namespace: &str,
+        policy: Option<&str>,
+    ) -> Result<Secret<String>> {
         let Some(name) = policy else {
             return PasswordPolicy::standard().generate(&*self.random);
         };

@@ -141,7 +141,8 @@ impl MountTable {
     /// A mount whose path is `full_path`, lies in it, or contains it.
     pub(crate) fn conflict(&self, full_path: &str) -> Option<String> {
         let table = self.0.load();
-        let clash = |path: &&String| path.starts_with(full_path) || full_path.starts_with(path.as_str());
+        let clash =
+            |path: &&String| path.starts_with(full_path) || full_path.starts_with(path.as_str());
         table.keys().find(clash).cloned()
     }
 

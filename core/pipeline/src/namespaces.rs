@@ -78,7 +78,9 @@ impl Namespaces {
                     table.insert(&Arc::new(NamespaceEntry { path, record }));
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(error = %error.log(), "a namespace could not be read"),
+                Err(error) => {
+                    tracing::error!(error = %error.log(), "a namespace could not be read")
+                }
             }
         }
         self.table.store(Arc::new(table));
@@ -98,7 +100,11 @@ impl Namespaces {
     }
 
     /// The deepest namespace that `path` leads into from `from`, and the rest of the path.
-    pub(crate) fn descend<'p>(&self, from: Arc<NamespaceEntry>, path: &'p str) -> (Arc<NamespaceEntry>, &'p str) {
+    pub(crate) fn descend<'p>(
+        &self,
+        from: Arc<NamespaceEntry>,
+        path: &'p str,
+    ) -> (Arc<NamespaceEntry>, &'p str) {
         let table = self.table.load();
         if table.by_path.len() < 2 {
             return (from, path);
@@ -132,9 +138,13 @@ impl Namespaces {
         custom_metadata: BTreeMap<String, String>,
     ) -> Result<Arc<NamespaceEntry>> {
         let _change = self.changes.lock().await;
-        let parent = path.parent().ok_or_else(|| Error::invalid("the root namespace always exists"))?;
+        let parent =
+            path.parent().ok_or_else(|| Error::invalid("the root namespace always exists"))?;
         if self.find(&parent).is_none_or(|parent| parent.record.deleting) {
-            return Err(Error::invalid(format!("parent namespace {:?} does not exist", parent.as_str())));
+            return Err(Error::invalid(format!(
+                "parent namespace {:?} does not exist",
+                parent.as_str()
+            )));
         }
         if self.find(path).is_some() {
             return Err(Error::invalid(format!("namespace {:?} already exists", path.as_str())));
@@ -162,7 +172,11 @@ impl Namespaces {
         self.store(path, record).await
     }
 
-    async fn store(&self, path: &Namespace, record: NamespaceRecord) -> Result<Arc<NamespaceEntry>> {
+    async fn store(
+        &self,
+        path: &Namespace,
+        record: NamespaceRecord,
+    ) -> Result<Arc<NamespaceEntry>> {
         self.state.put(&key(path), &record).await?;
         let entry = Arc::new(NamespaceEntry { path: path.clone(), record });
         let mut table = (**self.table.load()).clone();

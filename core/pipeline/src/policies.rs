@@ -83,8 +83,7 @@ impl Policies {
     /// `Invalid` with line and column, or if this policy cannot be changed.
     pub async fn write(&self, namespace: &str, name: &Name, text: &str) -> Result<Vec<String>> {
         core_policy::check_write(name)?;
-        let policy = Policy::parse(name, text)
-            .map_err(|error| error.at("failed to parse policy"))?;
+        let policy = Policy::parse(name, text)?;
         let record = PolicyRecord { name: name.to_string(), text: text.to_owned() };
         self.state.put(&key(namespace, name), &record).await?;
         self.forget();

@@ -77,7 +77,8 @@ impl Core {
         let root = self.namespaces.find(&Namespace::root()).ok_or_else(Error::sealed)?;
         let (namespace, prefix) = self.namespaces.descend(root, &quota.path);
         let all = prefix.is_empty() && (quota.inheritable || quota.path.is_empty());
-        let namespaces = if all { self.namespaces.below(&namespace.path) } else { vec![namespace.clone()] };
+        let namespaces =
+            if all { self.namespaces.below(&namespace.path) } else { vec![namespace.clone()] };
         let mut total = 0;
         for namespace in namespaces {
             total += self.leases.count(namespace.id(), prefix).await?;
@@ -186,7 +187,9 @@ impl Core {
     /// `Invalid` for a device that is declared in the configuration.
     pub async fn disable_audit(&self, path: &str) -> Result<()> {
         if self.audit_setup.devices.iter().any(|device| device.path == path) {
-            return Err(Error::invalid("this audit device is declared in the server's configuration: remove it there"));
+            return Err(Error::invalid(
+                "this audit device is declared in the server's configuration: remove it there",
+            ));
         }
         self.audit()?.disable(path).await;
         self.state.delete(&format!("{DEVICES}{path}")).await
@@ -210,7 +213,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Leaves the public key beside a log file, as `FILE.pub`, so that the log can be verified without
 /// the server. A log that cannot have it beside itself is still a log.
 fn leave_public_key(device: &DeviceConfig, public_key: &str) {
-    let Some(file) = device.options.get("file_path").filter(|_| device.kind == core_audit::Kind::File) else {
+    let Some(file) =
+        device.options.get("file_path").filter(|_| device.kind == core_audit::Kind::File)
+    else {
         return;
     };
     if matches!(file.as_str(), "stdout" | "discard") {

@@ -46,7 +46,12 @@ impl Core {
         let mut path = vec![Branch::of(token)];
         let mut first_failure = None;
         while let Some(branch) = path.last_mut() {
-            let outcome = match self.tokens.children(&branch.token.id, branch.failed.as_ref(), 1).await?.pop() {
+            let outcome = match self
+                .tokens
+                .children(&branch.token.id, branch.failed.as_ref(), 1)
+                .await?
+                .pop()
+            {
                 Some(child) => match self.tokens.begin_revocation(&child).await {
                     Ok(Some(child)) => {
                         path.push(Branch::of(child));
@@ -75,7 +80,9 @@ impl Core {
         let Some(Branch { token, failed }) = path.pop() else { return Ok(()) };
         let parent = path.last().map(|parent| &parent.token.id);
         let ended = match failed {
-            Some(_) => Err(base_types::Error::unavailable("a child of the token could not be revoked")),
+            Some(_) => {
+                Err(base_types::Error::unavailable("a child of the token could not be revoked"))
+            }
             None => match self.release(&token).await {
                 Ok(()) => self.erase(&token, parent).await,
                 failure => failure,
@@ -233,7 +240,8 @@ impl Core {
         // All of them come to their end, whatever becomes of one.
         let mut first_failure = None;
         while let Some(done) = work.join_next().await {
-            if let Err(error) = done.unwrap_or_else(|panic| Err(base_types::Error::internal(panic))) {
+            if let Err(error) = done.unwrap_or_else(|panic| Err(base_types::Error::internal(panic)))
+            {
                 first_failure.get_or_insert(error);
             }
         }

@@ -42,7 +42,8 @@ impl Core {
     /// What a known token amounts to.
     pub async fn session(&self, token: Arc<Token>) -> Result<Session> {
         let namespace = self.namespaces.by_id(&token.namespace);
-        let namespace = namespace.ok_or_else(|| Error::denied().because("its namespace is gone"))?;
+        let namespace =
+            namespace.ok_or_else(|| Error::denied().because("its namespace is gone"))?;
         let entity = match &token.entity {
             Some(id) => self.entities.read(&token.namespace, id).await?,
             None => None,

@@ -43,7 +43,11 @@ pub(crate) struct Answer<'a, 't> {
 }
 
 impl<'a> Trail<'a> {
-    pub(crate) fn new(request: &'a Request, place: &'a Place, session: Option<&'a Session>) -> Self {
+    pub(crate) fn new(
+        request: &'a Request,
+        place: &'a Place,
+        session: Option<&'a Session>,
+    ) -> Self {
         let remote = request.peer.remote;
         let token = session.map(|session| &session.token);
         Self {
@@ -54,9 +58,15 @@ impl<'a> Trail<'a> {
             granted: None,
             remote: remote.map(|remote| remote.ip().to_string()).unwrap_or_default(),
             port: remote.map_or(0, |remote| remote.port()),
-            headers: request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            headers: request
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
             data: request.body.to_json(),
-            policies: token.map(|token| token.policies.iter().map(String::as_str).collect()).unwrap_or_default(),
+            policies: token
+                .map(|token| token.policies.iter().map(String::as_str).collect())
+                .unwrap_or_default(),
             metadata: token
                 .map(|token| token.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect())
                 .unwrap_or_default(),
@@ -68,7 +78,8 @@ impl<'a> Trail<'a> {
         if let (Some(session), Some(granted)) = (self.session, self.granted) {
             let namespace_id = &**session.namespace.id();
             let namespace_path = session.namespace.path.as_str();
-            let entry = |name| audit::GrantingPolicy { name, namespace_id, namespace_path, kind: "acl" };
+            let entry =
+                |name| audit::GrantingPolicy { name, namespace_id, namespace_path, kind: "acl" };
             if granted.is_root() {
                 granting.push(entry("root"));
             }
@@ -105,7 +116,11 @@ impl<'a> Trail<'a> {
         }
     }
 
-    fn auth<'t>(&'t self, granting: &'t [audit::GrantingPolicy<'t>], allowed: bool) -> audit::Auth<'t> {
+    fn auth<'t>(
+        &'t self,
+        granting: &'t [audit::GrantingPolicy<'t>],
+        allowed: bool,
+    ) -> audit::Auth<'t> {
         let Some(session) = self.session else {
             return audit::Auth { token_type: "default", ..audit::Auth::default() };
         };
@@ -208,7 +223,9 @@ impl Answer<'_, '_> {
             auth: None,
             response: audit::Response {
                 auth: lent.auth.as_ref(),
-                lease_id: outcome.filter(|outcome| !outcome.lease_id.is_empty()).map(|outcome| &*outcome.lease_id),
+                lease_id: outcome
+                    .filter(|outcome| !outcome.lease_id.is_empty())
+                    .map(|outcome| &*outcome.lease_id),
                 data: outcome.and_then(|outcome| outcome.data.as_deref()),
                 warnings: &self.warnings,
                 wrap_info: wrap.map(|wrap| audit::WrapInfo {

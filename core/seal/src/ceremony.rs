@@ -38,13 +38,13 @@ impl Ceremony {
     }
 
     /// # Errors
-    /// `Invalid` if `nonce` is that of another ceremony; `operation` is the word for this one.
+    /// `Invalid` if `nonce` is that of another ceremony; `operation` says which this one is.
     pub(crate) fn check_nonce(&self, nonce: &str, operation: &str) -> Result<()> {
         if nonce == self.nonce {
             return Ok(());
         }
         Err(Error::invalid(format!(
-            "incorrect nonce supplied; nonce for this {operation} operation is {:?}",
+            "incorrect nonce supplied; nonce for {operation} is {:?}",
             self.nonce
         )))
     }
@@ -91,13 +91,13 @@ mod tests {
     #[test]
     fn a_foreign_nonce_is_refused_with_the_right_one_named() {
         let ceremony = Ceremony::new(&SeededRandom::new(1), 1);
-        ceremony.check_nonce(ceremony.nonce(), "rekey").unwrap();
+        ceremony.check_nonce(ceremony.nonce(), "rotation").unwrap();
         for nonce in ["", "other"] {
-            let error = ceremony.check_nonce(nonce, "rekey").unwrap_err();
-            let text = "incorrect nonce supplied; nonce for this rekey operation is \"";
+            let error = ceremony.check_nonce(nonce, "rotation").unwrap_err();
+            let text = "incorrect nonce supplied; nonce for rotation is \"";
             assert_eq!(error.public(), format!("{text}{}\"", ceremony.nonce()));
         }
         let other = Ceremony::new(&SeededRandom::new(2), 1);
-        assert!(other.check_nonce(ceremony.nonce(), "rekey").is_err());
+        assert!(other.check_nonce(ceremony.nonce(), "rotation").is_err());
     }
 }

@@ -62,7 +62,7 @@ impl Seals {
         }
         let mut operations = self.operations();
         if operations.generate_root.is_some() {
-            return Err(Error::invalid("root generation already in progress"));
+            return Err(Error::invalid("root generation already in progress for this namespace"));
         }
         let ceremony = Ceremony::new(self.random(), split.threshold());
         let operation = GenerateRoot { ceremony, otp: otp.clone() };
@@ -88,7 +88,7 @@ impl Seals {
             let operation = operations.generate_root.as_mut();
             let operation =
                 operation.ok_or_else(|| Error::invalid("no root generation in progress"))?;
-            operation.ceremony.check_nonce(nonce, "root generation")?;
+            operation.ceremony.check_nonce(nonce, "this root generation operation")?;
             match operation.ceremony.add(share) {
                 Added::Continue => return Ok(GenerateRootStep::Continue(operation.status())),
                 Added::Duplicate => {

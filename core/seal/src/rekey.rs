@@ -112,7 +112,7 @@ impl Seals {
         }
         let mut operations = self.operations();
         if operations.rekey.is_some() {
-            return Err(Error::invalid("rekey already in progress"));
+            return Err(Error::invalid("rotation already in progress"));
         }
         let ceremony = Ceremony::new(self.random(), present.threshold());
         let rekey = operations.rekey.insert(Rekey { options, ceremony, pending: None });
@@ -137,7 +137,7 @@ impl Seals {
         let (parts, options) = {
             let mut operations = self.operations();
             let rekey = in_progress(&mut operations.rekey, target)?;
-            rekey.ceremony.check_nonce(nonce, "rekey")?;
+            rekey.ceremony.check_nonce(nonce, "rotation")?;
             if rekey.pending.is_some() {
                 return Err(Error::invalid("rekey has all shares and waits for verification"));
             }
@@ -145,17 +145,17 @@ impl Seals {
                 Added::Continue => return Ok(RekeyStep::Continue(rekey.status())),
                 Added::Duplicate => {
                     return Err(Error::invalid(
-                        "given key has already been provided during this rekey operation",
+                        "given key has already been provided during this rotation",
                     ));
                 }
                 Added::Complete(parts) => (parts, rekey.options.clone()),
             }
         };
-        let opened = self.open(&parts).await.map_err(|error| error.at("rekey aborted"))?;
+        let opened = self.open(&parts).await.map_err(|error| error.at("failed to read root key"))?;
         let (change, new_shares) = self.replace_keys(opened, &options).await?;
         // Somebody may have cancelled while the keys were made.
         let mut operations = self.operations();
-        in_progress(&mut operations.rekey, target)?.ceremony.check_nonce(nonce, "rekey")?;
+        in_progress(&mut operations.rekey, target)?.ceremony.check_nonce(nonce, "rotation")?;
         let nonce = nonce.to_owned();
         match new_shares {
             Some((key_shares, share_key)) if options.require_verification => {
@@ -203,7 +203,7 @@ impl Seals {
         let rekey = in_progress(&mut operations.rekey, target)?;
         let split = rekey.options.split;
         let pending = rekey.pending()?;
-        pending.verification.check_nonce(nonce, "verify")?;
+        pending.verification.check_nonce(nonce, "this verify operation")?;
         let parts = match pending.verification.add(share) {
             Added::Continue => return rekey.verify_status().map(VerifyStep::Continue),
             Added::Duplicate => {
@@ -299,7 +299,7 @@ impl RekeyStatus {
 
 fn in_progress(rekey: &mut Option<Rekey>, target: RekeyTarget) -> Result<&mut Rekey> {
     let rekey = rekey.as_mut().filter(|rekey| rekey.options.target == target);
-    rekey.ok_or_else(|| Error::invalid("no rekey in progress"))
+    rekey.ok_or_else(|| Error::invalid("no rotation in progress"))
 }
 
 fn no_verification() -> Error {

@@ -58,7 +58,7 @@ impl Split {
                 shamir::combine(&shares).and_then(|key| as_key(&key))
             }
         };
-        key.map(ShareKey).map_err(|error| error.at("failed to compute key"))
+        key.map(ShareKey).map_err(|error| error.at("invalid key: failed to compute combined key"))
     }
 }
 

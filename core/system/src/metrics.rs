@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use base_types::{Error, Result, Timestamp};
-use core_engine_api::{Call, Response, Role, Routes, Verb};
+use core_engine_api::{Call, Raw, Response, Role, Routes, Verb};
 use core_pipeline::Core;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,18 +38,30 @@ enum Kind {
 }
 
 async fn read(system: Arc<System>, call: Call, request: Format) -> Result<Response> {
-    let core = system.server(&call)?;
-    let metrics = collect(&core)?;
-    match request.format.as_str() {
+    let raw = metrics(&*system.server(&call)?, &request.format)?;
+    Ok(Response::raw(raw.content_type, raw.body))
+}
+
+/// The figures as `prometheus` or as `json`, which an empty `format` means too.
+///
+/// # Errors
+/// `Invalid` for another format; what counting them says.
+pub fn metrics(core: &Core, format: &str) -> Result<Raw> {
+    let metrics = collect(core)?;
+    let (content_type, body) = match format {
         "prometheus" => {
-            Ok(Response::raw("text/plain; version=0.0.4; charset=utf-8", prometheus(&metrics)))
+            ("text/plain; version=0.0.4; charset=utf-8", prometheus(&metrics).into_bytes())
         }
         "" | "json" => {
             let json = serde_json::to_vec(&Summary::of(&metrics, core.clock.now()));
-            Ok(Response::raw("application/json", json.map_err(Error::internal)?))
+            ("application/json", json.map_err(Error::internal)?)
         }
-        _ => Err(Error::invalid("metric response format is unknown: there is prometheus")),
-    }
+        _ => {
+            let text = "metric response format is unknown: there is prometheus";
+            return Err(Error::invalid(text));
+        }
+    };
+    Ok(Raw { content_type, body })
 }
 
 fn collect(core: &Core) -> Result<Vec<Metric>> {

@@ -59,7 +59,7 @@ impl<'a> From<&'a MountEntry> for MountInfo<'a> {
             description: &record.description,
             external_entropy_access: record.external_entropy_access,
             local: record.local,
-            options: (!meta.built_in).then_some(&record.options),
+            options: (!record.options.is_empty()).then_some(&record.options),
             plugin_version: "",
             running_plugin_version: ENGINE_VERSION,
             running_sha256: "",

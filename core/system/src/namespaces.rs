@@ -61,6 +61,12 @@ struct Shown {
     uuid: String,
 }
 
+/// What Vault's command line waits for. Here the deletion is over when it is answered.
+#[derive(Serialize)]
+struct Deletion {
+    status: &'static str,
+}
+
 impl From<&NamespaceEntry> for Shown {
     fn from(entry: &NamespaceEntry) -> Self {
         Self {
@@ -132,7 +138,7 @@ async fn delete(system: Arc<System>, call: Call, request: At) -> Result<Response
         return Ok(Response::none().warn("requested namespace does not exist"));
     }
     scope.core.delete_namespace(&path).await?;
-    Ok(Response::none())
+    Response::data(&Deletion { status: "in-progress" })
 }
 
 impl Scope {

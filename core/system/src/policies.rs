@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::System;
 use crate::fields::plain_or_base64;
-use crate::scope::named;
+use crate::scope::{Scope, named};
 
 pub(crate) fn routes(table: &mut Routes<System>) {
     table.on(Verb::List, "policies/acl", list).summary("List the policies of the namespace.");
@@ -75,13 +75,18 @@ struct Names {
 }
 
 async fn list(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
-    let scope = system.scope(&call)?;
-    Response::keys(scope.core.policies.list(&scope.namespace).await?)
+    Response::keys(names(&system.scope(&call)?).await?)
+}
+
+/// Sorted, with `root`, which is no policy that one could write, at the end.
+async fn names(scope: &Scope) -> Result<Vec<String>> {
+    let mut names = scope.core.policies.list(&scope.namespace).await?;
+    names.sort_by_key(|name| name == "root");
+    Ok(names)
 }
 
 async fn list_legacy(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
-    let scope = system.scope(&call)?;
-    let policies = scope.core.policies.list(&scope.namespace).await?;
+    let policies = names(&system.scope(&call)?).await?;
     Response::data(&Names { keys: policies.clone(), policies })
 }
 

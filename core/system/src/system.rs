@@ -8,8 +8,8 @@ use core_pipeline::Core;
 
 use crate::remount::Migration;
 use crate::{
-    audit, capabilities, config, explain, host, internal, leases, lockouts, metrics, mounts,
-    namespaces, password_policies, plugins, policies, quotas, remount, seal, tools, tune, wrapping,
+    audit, capabilities, config, explain, generate_root, host, internal, leases, lockouts, metrics, mounts,
+    namespaces, password_policies, plugins, policies, quotas, remount, rotation, seal, tools, tune, wrapping,
 };
 
 /// The engine behind the `sys/` of one namespace.
@@ -62,6 +62,7 @@ impl Engine for System {
         capabilities::routes(table);
         config::routes(table);
         explain::routes(table);
+        generate_root::routes(table);
         host::routes(table);
         internal::routes(table);
         leases::routes(table);
@@ -74,6 +75,7 @@ impl Engine for System {
         policies::routes(table);
         quotas::routes(table);
         remount::routes(table);
+        rotation::routes(table);
         seal::routes(table);
         tools::routes(table);
         tune::routes(table);

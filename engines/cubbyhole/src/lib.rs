@@ -53,7 +53,7 @@ impl Engine for Cubbyhole {
         name: "cubbyhole",
         version: None,
         role: Role::Secrets,
-        summary: "Stores arbitrary secrets for one token alone, as long as it lives.",
+        summary: "per-token private secret storage",
         built_in: true,
     };
 

@@ -18,13 +18,16 @@ pub struct Kv1 {
     services: Arc<dyn Services>,
 }
 
+/// Where the values are in the mount's storage.
+pub(crate) const FOLDER: &str = "secret/";
+
 /// A stored value: the object as it was sent, and how long a reader may rely on it if it says so.
 #[derive(Debug, Deserialize, Serialize)]
-struct Secret {
-    data: Box<RawValue>,
+pub(crate) struct Secret {
+    pub(crate) data: Box<RawValue>,
     /// In seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ttl: Option<Ttl>,
+    pub(crate) ttl: Option<Ttl>,
 }
 
 impl Record for Secret {
@@ -47,7 +50,7 @@ impl Engine for Kv1 {
     };
 
     async fn open(mount: Mount) -> Result<Self> {
-        Ok(Self { secrets: mount.storage.sub("secret/"), services: mount.services })
+        Ok(Self { secrets: mount.storage.sub(FOLDER), services: mount.services })
     }
 
     fn routes(table: &mut Routes<Self>) {

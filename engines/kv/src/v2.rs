@@ -16,6 +16,7 @@ mod data;
 mod describe;
 mod listing;
 mod metadata;
+mod take_over;
 mod versions;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ impl Engine for Kv2 {
     };
 
     async fn open(mount: Mount) -> Result<Self> {
+        take_over::from_kv1(&mount.storage, mount.clock.now()).await?;
         Ok(Self { storage: mount.storage, clock: mount.clock })
     }
 

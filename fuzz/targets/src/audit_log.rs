@@ -37,7 +37,8 @@ fn counts(report: &Report) -> (u64, u64, u64, u64, Option<Head>, Option<Head>) {
 /// Up to the last genuine line, all lines are genuine and none is missing between them.
 fn assert_genuine(lines: &[&[u8]]) {
     let genuine: Vec<&[u8]> = GENUINE.split_inclusive(|byte| *byte == b'\n').collect();
-    let end = lines.iter().position(|line| Some(line) == genuine.last()).expect("the head is there");
+    let end =
+        lines.iter().position(|line| Some(line) == genuine.last()).expect("the head is there");
     let written = &lines[..=end];
     assert!(genuine.ends_with(written), "a forged log passes for intact");
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 use base_types::{ErrorKind, Namespace, Result, Secret, Ttl};
 use bytes::Bytes;
 use core_engine_api::testing::Harness;
-use core_engine_api::{Body, Call, Caller, Engine, Found, Meta, Mount, Response, Role, Routes, TokenType, Verb};
+use core_engine_api::{
+    Body, Call, Caller, Engine, Found, Meta, Mount, Response, Role, Routes, TokenType, Verb,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -39,7 +41,8 @@ fn compare_with_another_reader(text: &str, body: Option<&Body>) {
         assert!(serde_json::from_slice::<&RawValue>(json).unwrap().get().starts_with('{'));
     }
     let is_object = serde_json::from_str::<serde_json::Value>(text).is_ok_and(|v| v.is_object());
-    let within_limits = text.matches(['{', '[']).count() <= 64 && text.matches(',').count() < 10_000;
+    let within_limits =
+        text.matches(['{', '[']).count() <= 64 && text.matches(',').count() < 10_000;
     assert!(body.is_some() || !(is_object && within_limits), "an object was refused: {text}");
 }
 

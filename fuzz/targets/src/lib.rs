@@ -41,8 +41,11 @@ pub use store_log::store_log;
 pub use tokens::tokens;
 pub use types::types;
 
+/// A function that panics where a promise is broken.
+pub type Target = fn(&[u8]);
+
 /// Every target by the name of its folder in `seeds` and of its file in `fuzz_targets`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("audit_log", audit_log),
     ("body", body),
     ("config", config),
@@ -70,7 +73,8 @@ fn text(data: &[u8]) -> Cow<'_, str> {
 /// finds its reactor at the next.
 fn block_on<F: Future>(future: F) -> F::Output {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| Builder::new_current_thread().enable_all().build().unwrap());
+    let runtime =
+        RUNTIME.get_or_init(|| Builder::new_current_thread().enable_all().build().unwrap());
     runtime.block_on(future)
 }
 

@@ -48,8 +48,7 @@ const OPERATIONS: [Operation; 4] =
 fn check(acl: &Acl, rules: Option<&Rules>, operation: Operation, path: &str) {
     let parameters = || Parameters::from_json(br#"{"a": "b", "ttl": 3600}"#);
     let wrap_ttl = Some(Ttl::from_seconds(60));
-    let request =
-        Request { parameters: &parameters, wrap_ttl, ..Request::new(operation, path) };
+    let request = Request { parameters: &parameters, wrap_ttl, ..Request::new(operation, path) };
     let granted = acl.decide(&request).is_granted();
     let verdict = rules.map(|rules| rules.judge(operation, path));
     let agrees = match verdict {
@@ -106,8 +105,12 @@ fn somebody() -> Identity {
         metadata: map("team", "ops"),
         custom_metadata: map("odd", "*/+"),
     };
-    let entity =
-        Entity { id: "e1".into(), name: "ada".into(), metadata: map("team", "ops"), aliases: vec![alias] };
+    let entity = Entity {
+        id: "e1".into(),
+        name: "ada".into(),
+        metadata: map("team", "ops"),
+        aliases: vec![alias],
+    };
     let group = Group { id: "g1".into(), name: "dev".into(), ..Group::default() };
     Identity { entity: Some(entity), groups: vec![group] }
 }

@@ -130,8 +130,6 @@ fn matches(pattern: &[u8], path: &[u8], at_segment: bool) -> bool {
             let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
             matches(rest, &path[end..], false)
         }
-        [byte, rest @ ..] => {
-            path.first() == Some(byte) && matches(rest, &path[1..], *byte == b'/')
-        }
+        [byte, rest @ ..] => path.first() == Some(byte) && matches(rest, &path[1..], *byte == b'/'),
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use base_crypto::SigningKey;
 use base_types::{BoxFuture, Error, Secret, Timestamp};
 use bytes::Bytes;
-use core_audit::{Broker, DeviceConfig, HttpPoster, Kind, Request, RequestEntry, Response, ResponseEntry, Setup};
+use core_audit::{
+    Broker, DeviceConfig, HttpPoster, Kind, Request, RequestEntry, Response, ResponseEntry, Setup,
+};
 use core_engine_api::Body;
 use http::StatusCode;
 use serde_json::Value;
@@ -62,7 +64,8 @@ fn is_rfc3339(text: &str) -> bool {
     let plain = |char: char| char.is_ascii_digit() || "-+:.TZ".contains(char);
     text.len() <= "2026-01-31T12:00:00.123456789+00:00".len()
         && text.chars().all(plain)
-        && (text.parse::<Timestamp>().is_ok() || text.starts_with(|char: char| char.is_ascii_digit()))
+        && (text.parse::<Timestamp>().is_ok()
+            || text.starts_with(|char: char| char.is_ascii_digit()))
 }
 
 fn hash(value: &str) -> String {
@@ -72,7 +75,8 @@ fn hash(value: &str) -> String {
 /// The two lines of a request with this body and of a reply with this data.
 fn record(data: &RawValue) -> [String; 2] {
     let world = world();
-    let request = Request { operation: "update", path: "secret/x", data: Some(data), ..Request::default() };
+    let request =
+        Request { operation: "update", path: "secret/x", data: Some(data), ..Request::default() };
     let request = RequestEntry { request, ..RequestEntry::default() };
     let response = Response { data: Some(data), ..Response::default() };
     let response = ResponseEntry { request: &request, auth: None, response, error: "" };

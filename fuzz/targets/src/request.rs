@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use api_vault::{Api, HttpResponse};
+use api_vault::{Api, HttpResponse, WithoutToken};
 use base_crypto::SeededRandom;
 use base_types::Secret;
 use bytes::Bytes;
@@ -95,7 +95,8 @@ fn world() -> &'static World {
         world.ok("sys/mounts/secret", &json!({ "type": "kv", "options": { "version": "2" } }));
         world.ok("secret/data/closed", &json!({ "data": { "value": CLOSED } }));
         world.ok("secret/data/open/a", &json!({ "data": { "value": "open" } }));
-        let everything = r#"["create", "read", "update", "patch", "delete", "list", "scan", "sudo"]"#;
+        let everything =
+            r#"["create", "read", "update", "patch", "delete", "list", "scan", "sudo"]"#;
         let policy = format!("path \"secret/data/open/*\" {{ capabilities = {everything} }}");
         world.ok("sys/policies/acl/open", &json!({ "policy": policy }));
         let made = world.ok("auth/token/create", &json!({ "policies": ["open"], "ttl": "24h" }));
@@ -119,6 +120,7 @@ async fn open() -> World {
         settings: Settings::default(),
     };
     let core = Core::new(parts, server::kinds);
+    let open = WithoutToken { generate_root: true, metrics: true, rekey: true };
     let token = core.initialize(None).await.unwrap().root_token.expose().clone();
-    World { api: Api::new(core), token }
+    World { api: Api::new(core, open), token }
 }

@@ -13,7 +13,10 @@ pub fn shares(data: &[u8]) {
     key(data);
     combine(data);
     split(data);
-    let _ = decode_token(&text(data), &Secret::new("one-time-pad-of-38-letters-for-a-token".to_owned()));
+    let _ = decode_token(
+        &text(data),
+        &Secret::new("one-time-pad-of-38-letters-for-a-token".to_owned()),
+    );
 }
 
 fn share(text: &str) {

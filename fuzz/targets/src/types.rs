@@ -48,7 +48,7 @@ fn namespace(text: &str) {
         std::iter::successors(namespace.parent(), Namespace::parent).collect();
     assert_eq!(above.len(), namespace.as_str().matches('/').count());
     assert!(above.iter().all(|one| one.contains(&namespace) && !namespace.contains(one)));
-    assert_eq!(above.last().is_none_or(Namespace::is_root), true);
+    assert!(above.last().is_none_or(Namespace::is_root));
 }
 
 fn name(text: &str) {

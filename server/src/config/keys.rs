@@ -54,6 +54,8 @@ const NO_CLUSTER: &str = "one machine serves alone; nothing is forwarded";
 const NO_ACME: &str = "certificates are not fetched: name tls_cert_file and tls_key_file";
 const NO_PUSH: &str = "metrics are read from sys/metrics; nothing is pushed";
 const NO_PROXY_PROTOCOL: &str = "the PROXY protocol is not spoken: let the load balancer send X-Forwarded-For and name it in x_forwarded_for_authorized_addrs";
+const BODY_LIMITS: &str =
+    "a body may always hold 100000 values, 64 deep, and be as long as max_request_size says";
 const NOT_AN_AGENT: &str = "this key belongs to an agent or proxy, not to a server";
 const OTHER_EDITION: &str = "the feature that it switches does not exist here";
 
@@ -66,7 +68,7 @@ pub(super) static SERVER: Section = Section {
         key("backend", "stanza", "Another name for `storage`."),
         key("seal", "stanzas", "What protects the root key; Shamir's shares if there is none."),
         key("audit", "stanzas", "The audit devices, opened at the start and on SIGHUP."),
-        key("telemetry", "stanza", "What `sys/metrics` shows."),
+        key("telemetry", "stanza", "Without effect: `sys/metrics` needs no settings."),
         key("user_lockout", "stanzas", "When failed logins lock a user out."),
         key(
             "api_addr",
@@ -126,11 +128,6 @@ pub(super) static SERVER: Section = Section {
         ),
         key("pid_file", "path", "A file that holds the process id while the server runs."),
         key(
-            "raw_storage_endpoint",
-            "boolean, false",
-            "Offers `sys/raw`, which reads and writes below all policies.",
-        ),
-        key(
             "enable_response_header_hostname",
             "boolean, false",
             "Adds `X-Vault-Hostname` to every response.",
@@ -149,6 +146,7 @@ pub(super) static SERVER: Section = Section {
         ignored("disable_mlock", "memory is never locked: turn swap off or encrypt it"),
         ignored("cache_size", "caches are bounded by themselves"),
         ignored("disable_cache", "caches are always coherent with the storage"),
+        ignored("raw_storage_endpoint", "sys/raw does not exist: nothing is below the policies"),
         ignored("introspection_endpoint", "sys/internal/inspect does not exist"),
         ignored("disable_printable_check", "paths are always checked"),
         ignored("log_requests_level", "requests are recorded by audit devices"),
@@ -215,21 +213,6 @@ const LISTENER_COMMON: &[Key] = &[
         "The largest body in bytes; 0 for the default, below 0 for any.",
     ),
     key(
-        "max_request_json_memory",
-        "integer, 34078720",
-        "The most memory in bytes that a parsed body may take; 0 for the default, below 0 for any.",
-    ),
-    key(
-        "max_request_json_strings",
-        "integer, 1000",
-        "The most strings, keys included, in a body; 0 for the default, below 0 for any.",
-    ),
-    key(
-        "max_json_depth",
-        "integer, 500",
-        "How deep objects and arrays of a body may lie inside each other; 0 for the default.",
-    ),
-    key(
         "max_request_duration",
         "duration, \"90s\"",
         "How long a request may take before it is answered with 503.",
@@ -262,12 +245,12 @@ const LISTENER_COMMON: &[Key] = &[
     key(
         "disable_unauthed_rekey_endpoints",
         "boolean, true",
-        "Refuses `sys/rekey` to requests without a token.",
+        "Keeps `sys/rekey` for tokens that may use it with `sudo`; with `false`, shares are enough.",
     ),
     key(
         "disable_unauthed_generate_root_endpoints",
         "boolean, true",
-        "Refuses `sys/generate-root` to requests without a token.",
+        "Keeps `sys/generate-root` for tokens that may use it with `sudo`; with `false`, shares are enough. Set it for the time that it takes to replace a root token that is lost.",
     ),
     key("telemetry", "stanza", "Who may read metrics through this listener."),
     ignored("profiling", "sys/pprof does not exist"),
@@ -280,9 +263,12 @@ const LISTENER_COMMON: &[Key] = &[
     ignored("cors_allowed_origins", "CORS is configured at sys/config/cors"),
     ignored("cors_allowed_headers", "CORS is configured at sys/config/cors"),
     ignored("cors_allow_credentials", "CORS is configured at sys/config/cors"),
-    ignored("max_json_string_value_length", "max_request_json_memory limits it"),
-    ignored("max_json_object_entry_count", "max_request_json_strings limits it"),
-    ignored("max_json_array_element_count", "max_request_json_memory limits it"),
+    ignored("max_request_json_memory", BODY_LIMITS),
+    ignored("max_request_json_strings", BODY_LIMITS),
+    ignored("max_json_depth", BODY_LIMITS),
+    ignored("max_json_string_value_length", BODY_LIMITS),
+    ignored("max_json_object_entry_count", BODY_LIMITS),
+    ignored("max_json_array_element_count", BODY_LIMITS),
     ignored("chroot_namespace", OTHER_EDITION),
     ignored("redact_addresses", OTHER_EDITION),
     ignored("redact_cluster_name", OTHER_EDITION),
@@ -516,20 +502,12 @@ pub(super) static AUDIT: Section = Section {
 
 pub(super) static TELEMETRY: Section = Section {
     name: "telemetry",
-    text: "What `sys/metrics` shows.",
+    text: "Configurations in the field have it; `sys/metrics` needs no settings.",
     groups: &[&[
-        key("prometheus_retention_time", "duration, \"24h\"", "0 turns the Prometheus format off."),
-        key(
-            "disable_hostname",
-            "boolean, false",
-            "Leaves the host name out of the names of gauges.",
-        ),
-        key("metrics_prefix", "string, \"vault\"", "What the name of every metric begins with."),
-        key(
-            "usage_gauge_period",
-            "duration or \"none\", \"10m\"",
-            "How often the costly gauges are counted.",
-        ),
+        ignored("prometheus_retention_time", "figures are counted from the start of the server on"),
+        ignored("disable_hostname", "no name has the host name in it"),
+        ignored("metrics_prefix", "names begin with vault: let the scraper rename them"),
+        ignored("usage_gauge_period", "gauges are counted when somebody reads them"),
         ignored("enable_hostname_label", "let the scraper add the label"),
         ignored("maximum_gauge_cardinality", "labels are bounded by themselves"),
         ignored("lease_metrics_epsilon", "leases are counted, not sorted into buckets"),
@@ -661,5 +639,12 @@ mod tests {
             assert!(page.contains(&format!("\n| `{}` | ", key.name)), "{}", key.name);
         }
         assert!(page.contains("\n## listener \"tcp\"\n"));
+    }
+
+    #[test]
+    fn the_page_in_docs_is_the_reference() {
+        let page = include_str!("../../../docs/config.md");
+        let remedy = "cargo run -p server --example reference > docs/config.md";
+        assert!(page == reference(), "docs/config.md is not what the tables say; run `{remedy}`");
     }
 }

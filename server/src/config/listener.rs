@@ -50,12 +50,6 @@ pub struct UnixSocket {
 pub struct Limits {
     /// The largest body in bytes; `None` for any.
     pub request_size: Option<u64>,
-    /// The most memory that a parsed JSON body may take, in bytes; `None` for any.
-    pub json_memory: Option<u64>,
-    /// The most strings, keys included, in a JSON body; `None` for any.
-    pub json_strings: Option<u64>,
-    /// How deep objects and arrays may lie inside each other.
-    pub json_depth: u64,
     /// From the arrival of the head until the answer.
     pub request_duration: Duration,
     /// For the head of a request, and for a connection until its first request.
@@ -89,17 +83,11 @@ pub enum MetricsAccess {
 pub const METRICS_PATH: &str = "/v1/sys/metrics";
 pub(super) const REQUEST_DURATION_DEFAULT: Duration = Duration::from_secs(90);
 const REQUEST_SIZE_DEFAULT: u64 = 32 << 20;
-const JSON_MEMORY_DEFAULT: u64 = REQUEST_SIZE_DEFAULT + (512 << 10);
-const JSON_STRINGS_DEFAULT: u64 = 1000;
-const JSON_DEPTH_DEFAULT: u64 = 500;
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             request_size: Some(REQUEST_SIZE_DEFAULT),
-            json_memory: Some(JSON_MEMORY_DEFAULT),
-            json_strings: Some(JSON_STRINGS_DEFAULT),
-            json_depth: JSON_DEPTH_DEFAULT,
             request_duration: Duration::ZERO,
             head: Duration::from_secs(10),
             body: Some(Duration::from_secs(30)),
@@ -218,13 +206,7 @@ impl Common {
 impl Limits {
     fn read(reader: &mut Reader<'_, '_>) -> Result<Self> {
         let mut limits = Self::default();
-        let mut depth = Some(JSON_DEPTH_DEFAULT);
         reader.limit("max_request_size", REQUEST_SIZE_DEFAULT, &mut limits.request_size)?;
-        reader.limit("max_request_json_memory", JSON_MEMORY_DEFAULT, &mut limits.json_memory)?;
-        reader.limit("max_request_json_strings", JSON_STRINGS_DEFAULT, &mut limits.json_strings)?;
-        reader.limit("max_json_depth", JSON_DEPTH_DEFAULT, &mut depth)?;
-        limits.json_depth =
-            depth.ok_or_else(|| reader.invalid("max_json_depth", "cannot be below 0"))?;
         let (mut body, default) = (Duration::from_secs(30), limits.head);
         reader.set("max_request_duration", &mut limits.request_duration)?;
         reader.set("http_read_header_timeout", &mut limits.head)?;

@@ -16,7 +16,6 @@ mod reader;
 mod response_headers;
 mod seal;
 mod storage;
-mod telemetry;
 mod tls;
 
 use std::path::PathBuf;
@@ -36,7 +35,6 @@ pub use reader::{Place, Warning};
 pub use response_headers::ResponseHeaders;
 pub use seal::{KeySource, Seal, SealKind, StaticKey};
 pub use storage::{Storage, StorageKind};
-pub use telemetry::Telemetry;
 pub use tls::{ClientCertificates, Tls};
 
 use reader::{Reader, Source};
@@ -53,7 +51,6 @@ pub struct Config {
     pub seals: Vec<Seal>,
     pub audit: Vec<AuditDevice>,
     pub lockouts: Lockouts,
-    pub telemetry: Telemetry,
     pub log: Log,
     pub api_addr: Option<String>,
     pub cluster_addr: Option<String>,
@@ -61,7 +58,6 @@ pub struct Config {
     pub default_lease_ttl: Ttl,
     pub max_lease_ttl: Ttl,
     pub pid_file: Option<PathBuf>,
-    pub raw_storage_endpoint: bool,
     pub allow_api_audit_creation: bool,
     pub allow_audit_log_prefixing: bool,
 }
@@ -103,7 +99,6 @@ struct Draft {
     seals: Vec<Seal>,
     audit: Vec<AuditDevice>,
     lockouts: Lockouts,
-    telemetry: Telemetry,
     log: Log,
     api_addr: Option<String>,
     cluster_addr: Option<String>,
@@ -112,7 +107,6 @@ struct Draft {
     max_lease_ttl: Ttl,
     request_duration: std::time::Duration,
     pid_file: Option<PathBuf>,
-    raw_storage_endpoint: bool,
     hostname_header: bool,
     allow_api_audit_creation: bool,
     allow_audit_log_prefixing: bool,
@@ -128,7 +122,6 @@ impl Default for Draft {
             seals: Vec::new(),
             audit: Vec::new(),
             lockouts: Lockouts::default(),
-            telemetry: Telemetry::default(),
             log: Log::default(),
             api_addr: None,
             cluster_addr: None,
@@ -137,7 +130,6 @@ impl Default for Draft {
             max_lease_ttl: LEASE_TTL_DEFAULT,
             request_duration: listener::REQUEST_DURATION_DEFAULT,
             pid_file: None,
-            raw_storage_endpoint: false,
             hostname_header: false,
             allow_api_audit_creation: false,
             allow_audit_log_prefixing: false,
@@ -174,7 +166,7 @@ impl Draft {
             self.lockouts.read(&block, reader.source)?;
         }
         if let Some(block) = reader.block("telemetry")? {
-            self.telemetry = Telemetry::read(&block, reader.source)?;
+            Reader::new(block.body, &keys::TELEMETRY, reader.source).finish()?;
         }
         self.log.read(&mut reader)?;
         reader.set("api_addr", &mut self.api_addr)?;
@@ -184,7 +176,6 @@ impl Draft {
         reader.set("max_lease_ttl", &mut self.max_lease_ttl)?;
         reader.set("default_max_request_duration", &mut self.request_duration)?;
         reader.set("pid_file", &mut self.pid_file)?;
-        reader.set("raw_storage_endpoint", &mut self.raw_storage_endpoint)?;
         reader.set("enable_response_header_hostname", &mut self.hostname_header)?;
         reader.set("unsafe_allow_api_audit_creation", &mut self.allow_api_audit_creation)?;
         reader.set("allow_audit_log_prefixing", &mut self.allow_audit_log_prefixing)?;
@@ -216,7 +207,6 @@ impl Draft {
             seals: self.seals,
             audit: self.audit,
             lockouts: self.lockouts,
-            telemetry: self.telemetry,
             log: self.log,
             api_addr: self.api_addr,
             cluster_addr: self.cluster_addr,
@@ -224,7 +214,6 @@ impl Draft {
             default_lease_ttl: default_lease_ttl(self.default_lease_ttl, max_lease_ttl)?,
             max_lease_ttl,
             pid_file: self.pid_file,
-            raw_storage_endpoint: self.raw_storage_endpoint,
             allow_api_audit_creation: self.allow_api_audit_creation,
             allow_audit_log_prefixing: self.allow_audit_log_prefixing,
         };

@@ -118,8 +118,7 @@ async fn a_broken_configuration_is_the_one_failure() {
     assert_eq!(site.report().await.exit_code(), 1);
     site.configure("ui = true");
     site.expect(Status::Warning, "\"ui\" has no effect here").await;
-    site.configure("raw_storage_endpoint = true unsafe_allow_api_audit_creation = true");
-    site.expect(Status::Warning, "raw_storage_endpoint").await;
+    site.configure("unsafe_allow_api_audit_creation = true");
     site.expect(Status::Warning, "unsafe_allow_api_audit_creation").await;
 }
 

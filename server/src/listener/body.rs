@@ -2,6 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 
 use crate::config::Limits;
@@ -9,7 +10,7 @@ use crate::config::Limits;
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BodyError {
-    /// The client went away or broke the protocol.
+    /// The client went away or broke the protocol: 400.
     Broken,
     /// It is larger than `max_request_size`: 413.
     TooLarge,
@@ -36,6 +37,16 @@ pub async fn read_body(body: Incoming, limits: &Limits) -> Result<Bytes, BodyErr
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
         Ok(Err(_)) => Err(BodyError::Broken),
         Err(_) => Err(BodyError::TooSlow),
+    }
+}
+
+impl BodyError {
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Broken => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
+use percent_encoding::percent_decode_str;
 
 use super::{Peer, Service, forwarded};
 use crate::config::{self, METRICS_PATH, MetricsAccess};
@@ -91,7 +92,8 @@ fn only_reads(method: &Method) -> bool {
 fn check_metrics(access: &MetricsAccess, uri: &mut Uri) -> Result<(), Refused> {
     match access {
         MetricsAccess::Allowed => Ok(()),
-        MetricsAccess::Forbidden if uri.path() == METRICS_PATH => {
+        // Decoded as it will be later, or another spelling of the path would do.
+        MetricsAccess::Forbidden if percent_decode_str(uri.path()).eq(METRICS_PATH.bytes()) => {
             let text = "metrics endpoint is disabled for this listener";
             Err(Refused(StatusCode::FORBIDDEN, text.to_owned()))
         }
@@ -110,7 +112,7 @@ fn check_metrics(access: &MetricsAccess, uri: &mut Uri) -> Result<(), Refused> {
 }
 
 /// An answer of the listener itself, in the form of Vault's errors.
-fn refusal(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+pub(crate) fn refusal(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
     let body = serde_json::json!({ "errors": [text] }).to_string();
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
@@ -137,6 +139,7 @@ mod tests {
         for (access, uri, outcome) in [
             (&Allowed, "/v1/sys/metrics", Ok("/v1/sys/metrics")),
             (&Forbidden, "/v1/sys/metrics?format=prometheus", Err(403)),
+            (&Forbidden, "/v1/sys/%6detrics", Err(403)),
             (&Forbidden, "/v1/sys/health", Ok("/v1/sys/health")),
             (&only, "/metrics?format=prometheus", Ok("/v1/sys/metrics?format=prometheus")),
             (&only, "/metrics", Ok("/v1/sys/metrics")),

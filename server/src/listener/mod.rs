@@ -35,6 +35,7 @@ use crate::config;
 
 pub use body::{BodyError, read_body};
 pub(crate) use certificate::Certificate;
+pub(crate) use exchange::refusal;
 pub use open_files::{connections_max, open_files_max};
 pub(crate) use tls::{certificates, private_key};
 pub(crate) use unix::{answers, owner_ids};

@@ -197,10 +197,10 @@ fn is_version(word: &str) -> bool {
 /// `s.…`, `b.…` and their like, and ours `srs_…` and `srb_…`: a short kind and at least twenty random characters, then perhaps
 /// the short name of a namespace.
 fn is_token(word: &str) -> bool {
-    let word = word.strip_prefix("srs_").or(word.strip_prefix("srb_")).map_or_else(
-        || word.to_owned(),
-        |rest| format!("s.{rest}"),
-    );
+    let word = word
+        .strip_prefix("srs_")
+        .or(word.strip_prefix("srb_"))
+        .map_or_else(|| word.to_owned(), |rest| format!("s.{rest}"));
     let mut parts = word.splitn(3, '.');
     let (Some(kind), Some(random)) = (parts.next(), parts.next()) else { return false };
     kind.len() <= 3

@@ -288,8 +288,10 @@ impl Engine for LabEngine {
     }
 
     fn routes(table: &mut Routes<Self>) {
-        table.on(Verb::Write, "creds/{name}", Self::creds);
-        table.on(Verb::Write, "panic", |_: Arc<Self>, _: Call, (): ()| async {
+        for verb in [Verb::Read, Verb::Write] {
+            table.on(verb, "creds/{name}", Self::creds);
+        }
+        table.on(Verb::Read, "panic", |_: Arc<Self>, _: Call, (): ()| async {
             if true {
                 panic!("a fault of the engine");
             }

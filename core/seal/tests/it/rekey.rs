@@ -46,11 +46,11 @@ async fn wrong_nonces_repeated_shares_and_wrong_shares_are_refused() {
     let (root, shares) = (RekeyTarget::Root, &outcome.key_shares);
     let update =
         async |nonce: &str, share: &Share| seals.rekey_update(root, nonce, share.clone()).await;
-    assert_eq!(update("x", &shares[0]).await.unwrap_err().public(), "no rekey in progress");
+    assert_eq!(update("x", &shares[0]).await.unwrap_err().public(), "no rotation in progress");
     let status = seals.rekey_start(options(root, split(1, 1))).await.unwrap();
     assert_eq!((status.threshold, status.shares, status.required), (1, 1, 2));
     let again = seals.rekey_start(options(root, split(1, 1))).await.unwrap_err();
-    assert_eq!(again.public(), "rekey already in progress");
+    assert_eq!(again.public(), "rotation already in progress");
     let nonce = status.nonce;
     assert!(update("bad", &shares[0]).await.unwrap_err().public().contains(&nonce));
     update(&nonce, &shares[0]).await.unwrap();

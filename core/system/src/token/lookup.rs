@@ -70,7 +70,9 @@ struct Lookup<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     identity_policies: &'a [String],
-    issue_time: Timestamp,
+    /// Left out, as `renewable`, for a token that never ends: it has no lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issue_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_renewal: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +86,8 @@ struct Lookup<'a> {
     #[serde(skip_serializing_if = "Ttl::is_zero_ref")]
     period: Ttl,
     policies: &'a [String],
-    renewable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
     ttl: Ttl,
@@ -112,7 +115,7 @@ async fn answer(core: &Core, token: &Token, text: Option<&Secret<String>>) -> Re
         explicit_max_ttl: token.explicit_max_ttl,
         id: text.map_or("", |text| text.expose()),
         identity_policies: entity.as_ref().map_or(&[], |entity| &entity.policies),
-        issue_time: token.created,
+        issue_time: token.expires.map(|_| token.created),
         last_renewal: token.renewed,
         last_renewal_time: token.renewed.map(Timestamp::seconds),
         meta: (!token.metadata.is_empty()).then_some(&token.metadata),
@@ -125,7 +128,7 @@ async fn answer(core: &Core, token: &Token, text: Option<&Secret<String>>) -> Re
         path: &token.path,
         period: token.period,
         policies: &token.policies,
-        renewable: token.renewable,
+        renewable: token.expires.map(|_| token.renewable),
         role: token.role.as_deref(),
         ttl: token.remaining(core.clock.now()),
         kind: token.kind,

@@ -23,8 +23,8 @@ async fn a_namespace_is_made_shown_changed_and_deleted() {
     root.send(Verb::Patch, "sys/namespaces/nope", patch).await.refused(400, "namespace not found");
 
     root.delete("sys/namespaces/a").await.refused(400, "below");
-    root.delete("sys/namespaces/a/b").await.expect(204);
-    root.delete("sys/namespaces/a").await.expect(204);
+    root.delete("sys/namespaces/a/b").await.expect(200);
+    root.delete("sys/namespaces/a").await.expect(200);
     root.read("sys/namespaces/a").await.refused(404, "");
     let again = root.delete("sys/namespaces/a").await.expect(200);
     assert_eq!(again.json["warnings"], json!(["requested namespace does not exist"]));
@@ -57,7 +57,7 @@ async fn nothing_of_a_deleted_namespace_comes_back() {
     a.put("kv/x", json!({ "v": "1" })).await;
     let rule = r#"path "*" { capabilities = ["read"] }"#;
     let holder = a.with_policy("p", rule).await;
-    root.delete("sys/namespaces/a").await.expect(204);
+    root.delete("sys/namespaces/a").await.expect(200);
     root.put("sys/namespaces/a", json!({})).await;
     a.read("kv/x").await.refused(404, "no handler");
     a.read("sys/policies/acl/p").await.refused(404, "");

@@ -17,7 +17,7 @@ use crate::json;
 /// The data of one version: the object as it was sent.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(transparent)]
-pub(super) struct Data(Box<RawValue>);
+pub(super) struct Data(pub(super) Box<RawValue>);
 
 impl Record for Data {
     const KIND: &'static str = "version of a secret";
@@ -198,7 +198,7 @@ fn check_cas(config: &Config, metadata: &Metadata, cas: Option<i64>) -> Result<(
 }
 
 /// Writes `data` as the new latest version, with the metadata, and answers with what was written.
-fn add_version(
+pub(super) fn add_version(
     tx: &Tx,
     path: &str,
     config: &Config,

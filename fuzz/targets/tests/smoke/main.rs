@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use fuzz_targets::TARGETS;
+use fuzz_targets::{TARGETS, Target};
 use mutator::{Mutator, dictionary};
 
 /// Change it to look elsewhere; a failure names it.
@@ -39,7 +39,7 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The first inputs of a target that break a promise, and where they came from.
-fn failures(name: &str, target: fn(&[u8]), words: &[Vec<u8>]) -> Vec<String> {
+fn failures(name: &str, target: Target, words: &[Vec<u8>]) -> Vec<String> {
     const SHOWN_MAX: usize = 3;
     let seeds = seeds(name);
     let inputs: Vec<&[u8]> = seeds.iter().map(|(_, input)| input.as_slice()).collect();
@@ -70,7 +70,9 @@ fn every_target_has_seeds_a_file_and_a_program() {
     let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let in_folder = |folder: PathBuf| -> BTreeSet<String> {
         let files = std::fs::read_dir(folder).unwrap();
-        files.map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into()).collect()
+        files
+            .map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into())
+            .collect()
     };
     assert_eq!(in_folder(folder().join("fuzz_targets")), names);
     assert_eq!(in_folder(folder().join("seeds")), names);
