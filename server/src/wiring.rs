@@ -22,7 +22,8 @@ pub(crate) fn wire(config: &Config, environment: &Environment) -> Result<Wired> 
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let Storage { kind, place } = &config.storage;
     let store = registry::store(kind).map_err(|error| error.at(place))?;
-    let seals = Seals::new(store.clone(), random.clone(), automatic(config, environment, &random)?)?;
+    let seals =
+        Seals::new(store.clone(), random.clone(), automatic(config, environment, &random)?)?;
     let audit = AuditSetup {
         devices: config.audit.iter().map(device).collect::<Result<_>>()?,
         poster: None,
@@ -48,7 +49,8 @@ fn automatic(
             SealKind::Static { current, previous } => {
                 let at = |error: base_types::Error| error.at(&seal.place);
                 let key = current.source.resolve(environment).map_err(at)?;
-                let mut made = StaticKey::new(&seal.name, &current.id, &key, random.clone()).map_err(at)?;
+                let mut made =
+                    StaticKey::new(&seal.name, &current.id, &key, random.clone()).map_err(at)?;
                 if let Some(previous) = previous {
                     let key = previous.source.resolve(environment).map_err(at)?;
                     made = made.with_previous(&previous.id, &key).map_err(at)?;

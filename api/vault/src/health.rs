@@ -51,8 +51,7 @@ pub(crate) async fn health(core: &Arc<Core>, target: &Target) -> Result<HttpResp
 fn code(target: &Target, name: &str, usual: StatusCode) -> Result<StatusCode> {
     let Some(text) = target.query(name) else { return Ok(usual) };
     let code = text.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
-    code.filter(|code| code.as_u16() >= 200)
-        .ok_or_else(|| Error::invalid(""))
+    code.filter(|code| code.as_u16() >= 200).ok_or_else(|| Error::invalid(""))
 }
 
 /// Every node serves everything, so there is no leader to ask for.

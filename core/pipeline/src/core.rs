@@ -10,7 +10,9 @@ use core_engine_api::{Kind, LoginGrant};
 use core_identity::{Entities, Tokens};
 use core_lease::Leases;
 use core_quota::Quotas;
-use core_seal::{GenerateRootStep, RekeyStep, RekeyTarget, RootKey, Seals, Share, Split, VerifyStep};
+use core_seal::{
+    GenerateRootStep, RekeyStep, RekeyTarget, RootKey, Seals, Share, Split, VerifyStep,
+};
 use store_api::Store;
 use tokio::task::AbortHandle;
 
@@ -250,7 +252,8 @@ impl Core {
     }
 
     async fn close(&self) {
-        for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+        {
             task.abort();
         }
         self.barrier.seal();
@@ -293,14 +296,17 @@ impl Core {
             match self.barrier.rotate_if_due().await {
                 Ok(Some(term)) => tracing::info!(term, "the encryption key was rotated"),
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error = %error.log(), "could not rotate the encryption key"),
+                Err(error) => {
+                    tracing::warn!(error = %error.log(), "could not rotate the encryption key")
+                }
             }
         }
     }
 
     /// A token that may do everything and never ends.
     pub async fn root_token(&self) -> Result<Secret<String>> {
-        let mount = self.mounts.at("auth/token/").ok_or_else(|| Error::internal("no token engine"))?;
+        let mount =
+            self.mounts.at("auth/token/").ok_or_else(|| Error::internal("no token engine"))?;
         let grant = LoginGrant {
             display_name: "root".to_owned(),
             policies: vec!["root".to_owned()],
@@ -315,7 +321,8 @@ impl Core {
         if self.tokens.authenticate(text.expose()).await?.is_some() {
             return Ok(());
         }
-        let mount = self.mounts.at("auth/token/").ok_or_else(|| Error::internal("no token engine"))?;
+        let mount =
+            self.mounts.at("auth/token/").ok_or_else(|| Error::internal("no token engine"))?;
         let grant = LoginGrant {
             display_name: "token".to_owned(),
             policies: vec!["root".to_owned()],
@@ -348,7 +355,12 @@ impl Core {
     }
 
     /// Adds a share of the new key; with the last the new key is in force.
-    pub async fn rekey_verify(&self, target: RekeyTarget, nonce: &str, share: Share) -> Result<VerifyStep> {
+    pub async fn rekey_verify(
+        &self,
+        target: RekeyTarget,
+        nonce: &str,
+        share: Share,
+    ) -> Result<VerifyStep> {
         let step = self.seals.rekey_verify(target, nonce, share)?;
         if let VerifyStep::Commit { change, .. } = &step {
             self.barrier.rekey_with(&change.root_key, change.batch.clone()).await?;
@@ -362,7 +374,9 @@ impl Core {
             return Ok(Namespace::root());
         }
         let entry = self.namespaces.by_id(namespace);
-        entry.map(|entry| entry.path.clone()).ok_or_else(|| Error::not_found("the namespace is gone"))
+        entry
+            .map(|entry| entry.path.clone())
+            .ok_or_else(|| Error::not_found("the namespace is gone"))
     }
 }
 

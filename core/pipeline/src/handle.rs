@@ -88,7 +88,11 @@ impl Place {
 
 /// What a request that may go on comes to.
 enum Plan {
-    Call { mount: Arc<MountEntry>, route: usize, call: Box<Call> },
+    Call {
+        mount: Arc<MountEntry>,
+        route: usize,
+        call: Box<Call>,
+    },
     /// The facade answers it from the list of endpoints; the caller may know them.
     Help,
 }
@@ -182,7 +186,8 @@ impl Core {
         let (namespace, rest) = self.namespaces.descend(start, request.path.as_str());
         // One spelling of each path, so that policies, the audit log and engines see the same: a
         // listing is of a folder, anything else is not.
-        let rest = if request.verb.is_listing() { rest } else { rest.strip_suffix('/').unwrap_or(rest) };
+        let rest =
+            if request.verb.is_listing() { rest } else { rest.strip_suffix('/').unwrap_or(rest) };
         if namespace.record.deleting {
             return Err(Error::not_found("the namespace is being deleted"));
         }
@@ -193,7 +198,9 @@ impl Core {
         };
         let is_folder = !request.verb.is_listing() && request.path.as_str().ends_with('/');
         let (mount, found, path) = match self.mounts.find(&full_path) {
-            Some((mount, path)) if mount.namespace.id() == namespace.id() && !mount.record.deleting => {
+            Some((mount, path))
+                if mount.namespace.id() == namespace.id() && !mount.record.deleting =>
+            {
                 let path = path.trim_end_matches('/').to_owned();
                 let found = mount.backend.find(request.verb, &path);
                 (Some(mount), found, path)
@@ -206,7 +213,11 @@ impl Core {
 
     /// What is asked, in the words of policies, and the call that asks it. Whether a write creates
     /// or updates is for the engine to say.
-    async fn operation(&self, request: &Request, place: &Place) -> Result<(Operation, Option<Call>)> {
+    async fn operation(
+        &self,
+        request: &Request,
+        place: &Place,
+    ) -> Result<(Operation, Option<Call>)> {
         let call = match &place.found {
             Found::Route { params, .. } => Some(call(request, place, params.clone())),
             Found::Nothing | Found::OtherVerb => None,
@@ -261,11 +272,17 @@ impl Core {
             Found::OtherVerb if request.verb.is_listing() && !place.takes_any_rest() => {
                 return Err(unsupported_path());
             }
-            Found::OtherVerb => return Err(one_fault(ErrorKind::Unsupported, "unsupported operation")),
+            Found::OtherVerb => {
+                return Err(one_fault(ErrorKind::Unsupported, "unsupported operation"));
+            }
             Found::Nothing => return Err(unsupported_path()),
         };
         if place.is_folder && request.verb == Verb::Read {
-            return Err(if place.takes_any_rest() { Error::not_found("") } else { unsupported_path() });
+            return Err(if place.takes_any_rest() {
+                Error::not_found("")
+            } else {
+                unsupported_path()
+            });
         }
         let mut call = call(request, place, params);
         if let Ok(session) = session {
@@ -346,7 +363,19 @@ impl Core {
         session: Option<&Session>,
         response: Response,
     ) -> Result<Outcome> {
-        let Response { data, absent, accepted, warnings, login, auth, wrap, accessor, lease, refresh, raw } = response;
+        let Response {
+            data,
+            absent,
+            accepted,
+            warnings,
+            login,
+            auth,
+            wrap,
+            accessor,
+            lease,
+            refresh,
+            raw,
+        } = response;
         let mut outcome = Outcome {
             data,
             absent,
@@ -361,7 +390,8 @@ impl Core {
         };
         if let Some(grant) = login {
             let quota = self.quotas.lease(place.target())?;
-            let (auth, token) = self.grant_token(mount, place.path(), grant, &mut outcome.warnings).await?;
+            let (auth, token) =
+                self.grant_token(mount, place.path(), grant, &mut outcome.warnings).await?;
             outcome.auth = Some(auth);
             self.counters.tokens.add_one();
             // A batch token has no lease: nobody would notice its end.
@@ -400,7 +430,12 @@ impl Core {
     }
 }
 
-fn decide(request: &Request, place: &Place, session: &Arc<Session>, operation: Operation) -> Result<Granted> {
+fn decide(
+    request: &Request,
+    place: &Place,
+    session: &Arc<Session>,
+    operation: Operation,
+) -> Result<Granted> {
     if !session.namespace.path.contains(&place.namespace.path) {
         return Err(Error::denied().because("the token belongs to another namespace"));
     }
@@ -416,7 +451,8 @@ fn decide(request: &Request, place: &Place, session: &Arc<Session>, operation: O
         wrap_ttl: request.wrap_ttl,
         sudo_required,
     };
-    let refused = |error: Error| one_fault(ErrorKind::Denied, "permission denied").because(error.log());
+    let refused =
+        |error: Error| one_fault(ErrorKind::Denied, "permission denied").because(error.log());
     session.acl.decide(&asked).into_result().map_err(refused)
 }
 
@@ -486,7 +522,9 @@ fn is_last_use(token: &Token) -> bool {
 
 /// There is something in it, and it is not about wrapping already.
 fn is_wrappable(outcome: &Outcome) -> bool {
-    outcome.wrap.is_none() && outcome.raw.is_none() && (outcome.data.is_some() || outcome.auth.is_some())
+    outcome.wrap.is_none()
+        && outcome.raw.is_none()
+        && (outcome.data.is_some() || outcome.auth.is_some())
 }
 
 /// The same refusal once more: an error is no `Clone`, since its source may be anything.

@@ -22,7 +22,9 @@ mod trail;
 mod web;
 mod wrapping;
 
-pub use crate::core::{AuditSetup, Core, GeneratedRoot, Initialized, LOCKABLE, Parts, Settings, TOKEN_LENGTH};
+pub use crate::core::{
+    AuditSetup, Core, GeneratedRoot, Initialized, LOCKABLE, Parts, Settings, TOKEN_LENGTH,
+};
 pub use counters::{Counter, Counters};
 pub use envelope::json;
 pub use lockout::Lockouts;

@@ -151,7 +151,8 @@ impl Seals {
                 Added::Complete(parts) => (parts, rekey.options.clone()),
             }
         };
-        let opened = self.open(&parts).await.map_err(|error| error.at("failed to read root key"))?;
+        let opened =
+            self.open(&parts).await.map_err(|error| error.at("failed to read root key"))?;
         let (change, new_shares) = self.replace_keys(opened, &options).await?;
         // Somebody may have cancelled while the keys were made.
         let mut operations = self.operations();

@@ -166,7 +166,9 @@ async fn begin(
     let core = system.server(&call)?;
     refuse_pgp_keys(start.pgp_keys.iter().map(String::as_str))?;
     if start.backup {
-        return Err(Error::invalid("only keys that are encrypted with PGP are backed up, and none are"));
+        return Err(Error::invalid(
+            "only keys that are encrypted with PGP are backed up, and none are",
+        ));
     }
     let split = Split::new(start.secret_shares, start.secret_threshold)
         .map_err(|error| error.at("invalid rotate seal configuration"))?;

@@ -8,8 +8,9 @@ use core_pipeline::Core;
 
 use crate::remount::Migration;
 use crate::{
-    audit, capabilities, config, explain, generate_root, host, internal, leases, lockouts, metrics, mounts,
-    namespaces, password_policies, plugins, policies, quotas, remount, rotation, seal, tools, tune, wrapping,
+    audit, capabilities, config, explain, generate_root, host, internal, leases, lockouts, metrics,
+    mounts, namespaces, password_policies, plugins, policies, quotas, remount, rotation, seal,
+    tools, tune, wrapping,
 };
 
 /// The engine behind the `sys/` of one namespace.

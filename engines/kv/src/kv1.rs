@@ -58,7 +58,10 @@ impl Engine for Kv1 {
         table.on(Verb::Write, "{path..}", Self::write).summary("Store a secret.");
         table.on(Verb::Delete, "{path..}", Self::delete).summary("Delete a secret.");
         table.on(Verb::List, "{path..}", Self::list).summary("List the names in a folder.").pure();
-        table.on(Verb::Scan, "{path..}", Self::scan).summary("List all names below a folder.").pure();
+        table
+            .on(Verb::Scan, "{path..}", Self::scan)
+            .summary("List all names below a folder.")
+            .pure();
         table.exists("{path..}", Self::exists);
     }
 }

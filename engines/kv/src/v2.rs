@@ -55,10 +55,16 @@ impl Engine for Kv2 {
     }
 
     fn routes(table: &mut Routes<Self>) {
-        table.on(Verb::Read, "config", Self::read_config).summary("Read the mount's settings.").pure();
+        table
+            .on(Verb::Read, "config", Self::read_config)
+            .summary("Read the mount's settings.")
+            .pure();
         table.on(Verb::Write, "config", Self::write_config).summary("Change the mount's settings.");
 
-        table.on(Verb::Read, "data/{path..}", Self::read).summary("Read a version of a secret.").pure();
+        table
+            .on(Verb::Read, "data/{path..}", Self::read)
+            .summary("Read a version of a secret.")
+            .pure();
         table.on(Verb::Write, "data/{path..}", Self::write).summary("Write a new version.");
         table.on(Verb::Patch, "data/{path..}", Self::patch).summary("Merge into a new version.");
         table
@@ -66,7 +72,8 @@ impl Engine for Kv2 {
             .summary("Delete the latest version.");
         table
             .on(Verb::Read, "subkeys/{path..}", Self::subkeys)
-            .summary("Read the names in a secret.").pure();
+            .summary("Read the names in a secret.")
+            .pure();
 
         table.on(Verb::Write, "delete/{path..}", Self::delete).summary("Delete versions.");
         table
@@ -78,7 +85,8 @@ impl Engine for Kv2 {
 
         table
             .on(Verb::Read, "metadata/{path..}", Self::read_metadata)
-            .summary("Read the metadata.").pure();
+            .summary("Read the metadata.")
+            .pure();
         table.on(Verb::Write, "metadata/{path..}", Self::write_metadata).summary("Set metadata.");
         table
             .on(Verb::Patch, "metadata/{path..}", Self::patch_metadata)
@@ -88,16 +96,20 @@ impl Engine for Kv2 {
             .summary("Remove a secret with all its versions for good.");
         table
             .on(Verb::List, "metadata/{path..}", Self::list)
-            .summary("List the names in a folder.").pure();
+            .summary("List the names in a folder.")
+            .pure();
         table
             .on(Verb::Scan, "metadata/{path..}", Self::scan)
-            .summary("List all names below a folder.").pure();
+            .summary("List all names below a folder.")
+            .pure();
         table
             .on(Verb::List, "detailed-metadata/{path..}", Self::list_detailed)
-            .summary("List the names in a folder with their metadata.").pure();
+            .summary("List the names in a folder with their metadata.")
+            .pure();
         table
             .on(Verb::Scan, "detailed-metadata/{path..}", Self::scan_detailed)
-            .summary("List all names below a folder with their metadata.").pure();
+            .summary("List all names below a folder with their metadata.")
+            .pure();
 
         for verb in Verb::ALL {
             table.on(verb, "{path..}", Self::elsewhere).summary("Says which paths there are.");

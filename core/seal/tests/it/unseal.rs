@@ -49,10 +49,16 @@ async fn wrong_shares_are_noticed_and_forgotten() {
     forged[32] = right[0].expose()[32];
     let same_point = [right[0].clone(), Secret::new(forged), right[2].clone()];
     let error = unseal_with(&seals, &same_point).await.unwrap_err();
-    assert_eq!(error.public(), "invalid key: failed to compute combined key: duplicate part detected");
+    assert_eq!(
+        error.public(),
+        "invalid key: failed to compute combined key: duplicate part detected"
+    );
     let lengths = [right[0].clone(), Secret::new(vec![1; 32]), right[2].clone()];
     let error = unseal_with(&seals, &lengths).await.unwrap_err();
-    assert_eq!(error.public(), "invalid key: failed to compute combined key: all parts must be the same length");
+    assert_eq!(
+        error.public(),
+        "invalid key: failed to compute combined key: all parts must be the same length"
+    );
     assert_eq!(unseal_with(&seals, &right[2..]).await.unwrap().unwrap(), outcome.root_key);
 }
 

@@ -10,6 +10,8 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("POST  sys/auth/up {", "path is already in use at auth/up/"),
     // The version that is mounted without one is said.
     ("GET  sys/mounts/x5", "options.version is new"),
+    // OpenBao answers what the request said, null or {}; here a mount without options has null.
+    ("GET  sys/auth/up null", "data.options null instead of {}"),
     // A move is finished when it is answered, so there is nothing to wait for.
     ("POST  sys/remount", "Mount move has been queued"),
     // The name of the setting that Vault's documentation gives is understood too.

@@ -40,8 +40,8 @@ pub(super) async fn from_kv1(storage: &View, now: Timestamp) -> Result<()> {
 mod tests {
     use core_engine_api::Verb;
     use core_engine_api::testing::Harness;
-    use serde_json::{Value, json};
     use serde_json::value::RawValue;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::Kv2;
@@ -64,7 +64,10 @@ mod tests {
             assert_eq!(answer.data["metadata"]["version"], 1);
         }
         let answer = harness.send(Verb::Read, "data/there/before", Value::Null).await;
-        assert_eq!((&answer.data["data"], &answer.data["metadata"]["version"]), (&json!({"n": 1}), &json!(2)));
+        assert_eq!(
+            (&answer.data["data"], &answer.data["metadata"]["version"]),
+            (&json!({"n": 1}), &json!(2))
+        );
         assert!(harness.storage.keys(FOLDER, "", 0).await.unwrap().is_empty());
     }
 }
