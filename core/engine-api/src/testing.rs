@@ -213,8 +213,13 @@ impl Answer {
             (false, true) => 204,
             (false, false) => 200,
         };
-        let Response { warnings, login, refresh, .. } = response;
-        Self { status, data, errors: Vec::new(), warnings, login, refresh }
+        let Response { warnings, login, refresh, absent, .. } = response;
+        // Some answers have the fault for their data.
+        let (data, errors) = match data["error"].as_str().filter(|_| absent) {
+            Some(fault) => (Value::Null, vec![fault.to_owned()]),
+            None => (data, Vec::new()),
+        };
+        Self { status, data, errors, warnings, login, refresh }
     }
 
     fn failed(error: &Error) -> Self {

@@ -63,7 +63,7 @@ struct Mounts<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Seen<'a> {
-    Glimpse { description: &'a str, options: &'a BTreeMap<String, String>, r#type: &'a str },
+    Glimpse { description: &'a str, options: Option<&'a BTreeMap<String, String>>, r#type: &'a str },
     Whole(Box<MountInfo<'a>>),
 }
 
@@ -116,7 +116,7 @@ fn see<'a>(mount: &'a MountEntry, session: Option<&Session>) -> Option<Seen<'a>>
     let record = &mount.record;
     (record.config.listing_visibility == "unauth").then(|| Seen::Glimpse {
         description: &record.description,
-        options: &record.options,
+        options: (!record.options.is_empty()).then_some(&record.options),
         r#type: &record.kind,
     })
 }
@@ -136,6 +136,7 @@ async fn ui_mount(system: Arc<System>, call: Call, request: At) -> Result<Respon
     })?;
     // As seen from the namespace of the request: the mount may lie in one below.
     let path = &mount.full_path[scope.namespace.path.as_str().len()..];
+    let path = path.strip_prefix("auth/").unwrap_or(path);
     Response::data(&Found { info: MountInfo::from(&*mount), path })
 }
 

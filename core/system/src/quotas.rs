@@ -6,6 +6,7 @@ use core_pipeline::Core;
 use core_quota::{Limit, Quota, QuotaConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use crate::System;
 
@@ -124,6 +125,12 @@ struct WriteLeaseCount {
     role: String,
 }
 
+/// A whole number without a point, as Go writes it.
+fn plain_number(number: f64) -> Number {
+    let whole = number.to_string().parse::<u64>().map(Number::from).ok();
+    whole.or_else(|| Number::from_f64(number)).unwrap_or_else(|| Number::from(0))
+}
+
 #[derive(Serialize)]
 struct RateLimit<'a> {
     block_interval: Ttl,
@@ -131,7 +138,7 @@ struct RateLimit<'a> {
     interval: Ttl,
     name: &'a str,
     path: &'a str,
-    rate: f64,
+    rate: Number,
     role: &'static str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -190,7 +197,7 @@ async fn read(system: Arc<System>, call: Call, request: Named, kind: Kind) -> Re
             interval,
             name,
             path,
-            rate,
+            rate: plain_number(rate),
             role: "",
             kind: "rate-limit",
         }),

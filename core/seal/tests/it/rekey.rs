@@ -55,7 +55,7 @@ async fn wrong_nonces_repeated_shares_and_wrong_shares_are_refused() {
     assert!(update("bad", &shares[0]).await.unwrap_err().public().contains(&nonce));
     update(&nonce, &shares[0]).await.unwrap();
     let error = update(&nonce, &shares[0]).await.unwrap_err();
-    assert_eq!(error.public(), "given key has already been provided during this rekey operation");
+    assert_eq!(error.public(), "given key has already been provided during this rotation");
     assert!(update(&nonce, &foreign_share()).await.is_err());
     let status = seals.rekey_status(root).await.unwrap();
     assert_eq!((status.nonce.as_str(), status.progress), (nonce.as_str(), 0));

@@ -30,7 +30,7 @@ async fn mounts_are_shown_to_those_who_can_use_them() {
     assert!(some["secret"]["secret/"]["uuid"].is_string());
     assert!(some["secret"]["hidden/"].is_null());
     let nobody = server.nobody().data("sys/internal/ui/mounts").await;
-    let up = json!({ "type": "userpass", "description": "people", "options": {} });
+    let up = json!({ "type": "userpass", "description": "people", "options": null });
     assert_eq!(nobody, json!({ "auth": { "up/": up }, "secret": {} }));
     // A bad token shows no more than none.
     assert_eq!(server.with("bad").data("sys/internal/ui/mounts").await, nobody);

@@ -13,7 +13,7 @@ async fn a_rate_limit_is_set_shown_and_removed() {
         root.data("sys/quotas/rate-limit/q").await,
         json!({
             "block_interval": 60, "inheritable": false, "interval": 120, "name": "q",
-            "path": "secret/", "rate": 5.0, "role": "", "type": "rate-limit",
+            "path": "secret/", "rate": 5, "role": "", "type": "rate-limit",
         })
     );
     for _ in 0..5 {
