@@ -21,7 +21,7 @@ use base_types::{Error, ErrorKind, Namespace, Result};
 use bytes::Bytes;
 use core_engine_api::Verb;
 use core_pipeline::{Core, Peer};
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::Full;
 
 pub use status::status;
@@ -93,12 +93,20 @@ impl Api {
         }
         let repeats_data = render::repeats_data(&target.path);
         let request = incoming::request(&*self.core.random, target, headers, body, peer)?;
-        let help = request.help.then(|| (request.namespace.clone(), request.path.clone()));
+        let namespace = request.namespace.clone();
+        let help = request.help.then(|| request.path.clone());
         let reply = self.core.handle(request).await;
-        match (help, &reply.outcome) {
-            (Some((namespace, path)), Ok(_)) => self.help(&namespace, path.as_str()),
-            _ => Ok(render::reply(reply, repeats_data)),
+        let mut response = match (help, &reply.outcome) {
+            (Some(path), Ok(_)) => self.help(&namespace, path.as_str())?,
+            _ => render::reply(reply, repeats_data),
+        };
+        // Clients show it with an error. What is no ASCII cannot stand in a header.
+        if let Ok(name) = HeaderValue::from_str(namespace.as_str())
+            && !namespace.is_root()
+        {
+            response.headers_mut().insert("x-vault-namespace", name);
         }
+        Ok(response)
     }
 
     /// What may be asked of a path, for a caller who may know it.

@@ -42,6 +42,7 @@ struct Auth<'a> {
     client_token: &'a str,
     accessor: &'a str,
     policies: &'a [String],
+    #[serde(skip_serializing_if = "slice_is_empty")]
     token_policies: &'a [String],
     #[serde(skip_serializing_if = "slice_is_empty")]
     identity_policies: &'a [String],
