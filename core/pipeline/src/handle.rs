@@ -160,7 +160,7 @@ impl Core {
             Err(error) => Err(error),
         };
         if used.is_some_and(|session| is_last_use(&session.token)) {
-            self.end_spent(used).await;
+            Box::pin(self.end_spent(used)).await;
         }
         if outcome.as_ref().is_err_and(|error| error.is(ErrorKind::Denied)) {
             self.counters.denied.add_one();
@@ -326,7 +326,7 @@ impl Core {
         let outcome = self.fulfil(&mount, place, session, response).await?;
         match request.wrap_ttl {
             Some(ttl) if is_wrappable(&outcome) => {
-                self.wrap_outcome(request, place, ttl, outcome).await
+                Box::pin(self.wrap_outcome(request, place, ttl, outcome)).await
             }
             _ => Ok(outcome),
         }
@@ -355,7 +355,8 @@ impl Core {
         answer
     }
 
-    /// Turns what an engine granted into tokens and leases.
+    /// Turns what an engine granted into tokens and leases. What only some requests do is boxed, here
+    /// and above: its state would make every request's larger.
     async fn fulfil(
         &self,
         mount: &MountEntry,
@@ -390,8 +391,8 @@ impl Core {
         };
         if let Some(grant) = login {
             let quota = self.quotas.lease(place.target())?;
-            let (auth, token) =
-                self.grant_token(mount, place.path(), grant, &mut outcome.warnings).await?;
+            let granting = self.grant_token(mount, place.path(), grant, &mut outcome.warnings);
+            let (auth, token) = Box::pin(granting).await?;
             outcome.auth = Some(auth);
             self.counters.tokens.add_one();
             // A batch token has no lease: nobody would notice its end.
@@ -401,7 +402,7 @@ impl Core {
         }
         if let Some(grant) = lease {
             let quota = self.quotas.lease(place.target())?;
-            self.grant_lease(mount, place.path(), session, grant, &mut outcome).await?;
+            Box::pin(self.grant_lease(mount, place.path(), session, grant, &mut outcome)).await?;
             self.counters.leases.add_one();
             quota.keep();
         }
