@@ -67,8 +67,8 @@ const CHORES: [Chore; 7] = [
     },
     Chore {
         name: "test",
-        usage: "",
-        summary: "Runs every test there is and ends with one line of counts.",
+        usage: "[--lints]",
+        summary: "Runs every test there is and ends with one line of counts; --lints goes before.",
         run: suite::run,
     },
     Chore {

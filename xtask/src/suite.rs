@@ -4,36 +4,61 @@ use std::time::Instant;
 
 use crate::options::Options;
 use crate::tally::Tally;
-use crate::{Result, crash, interop, process, root, setup, tour};
+use crate::{Result, crash, interop, process, root, setup, tidy, tour};
 
 /// How many kills are enough for every run; the full number is a command of its own.
 const CRASH_ROUNDS: &str = "10";
 
+/// One part of the suite.
+type Part = (&'static str, fn() -> Result<Tally>);
+
+const LINTS: [Part; 3] = [
+    ("format", || cargo("fmt --all --check")),
+    ("clippy", || cargo("clippy --workspace --all-targets -- -D warnings")),
+    ("tidy", || tidy::run(options(""))),
+];
+
+const TESTS: [Part; 5] = [
+    ("setup", || setup::run(options(""))),
+    ("cargo test", cargo_test),
+    ("interop", || interop::run(options(""))),
+    ("crash", || crash::run(options(&format!("--rounds {CRASH_ROUNDS}")))),
+    ("tour", || tour::run(options(""))),
+];
+
 /// Runs every test there is. A part that cannot run counts as one failure, and the others go on.
-pub(crate) fn run(options: Options) -> Result<Tally> {
+pub(crate) fn run(mut options: Options) -> Result<Tally> {
+    let lints = options.flag("--lints");
     options.finish()?;
-    let words = |text: &str| Options::new(text.split_whitespace().map(str::to_owned).collect());
-    let parts: [(&str, &dyn Fn() -> Result<Tally>); 5] = [
-        ("setup", &|| setup::run(words(""))),
-        ("cargo test", &cargo_test),
-        ("interop", &|| interop::run(words(""))),
-        ("crash", &|| crash::run(words(&format!("--rounds {CRASH_ROUNDS}")))),
-        ("tour", &|| tour::run(words(""))),
-    ];
+    let lints = LINTS.iter().filter(|_| lints);
     let mut tally = Tally::default();
     let mut summary = String::new();
-    for (name, run) in parts {
+    for (name, run) in lints.chain(&TESTS) {
         println!("\n== {name}");
         let start = Instant::now();
         let part = run().unwrap_or_else(|message| {
             println!("{name}: {message}");
-            Tally::BROKEN
+            Tally { passed: 0, failed: 1 }
         });
         summary.push_str(&format!("{name}: {part}, {} s\n", start.elapsed().as_secs()));
         tally += part;
     }
     print!("\n{summary}");
     Ok(tally)
+}
+
+fn options(text: &str) -> Options {
+    Options::new(words(text))
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A command of Cargo's that passes or fails as a whole.
+fn cargo(arguments: &str) -> Result<Tally> {
+    process::run(Command::new("cargo").args(words(arguments)))?;
+    Ok(Tally { passed: 1, failed: 0 })
 }
 
 /// Runs the tests of all crates, shows what they print and adds up their closing lines.
