@@ -60,6 +60,10 @@ pub async fn serve_dev(
     let root = match options.root_token_id {
         Some(chosen) => {
             core.dev_root_token(chosen.clone()).await?;
+            // One root token is enough, and nobody was told the other.
+            if chosen != first.root_token {
+                core.revoke_token(&core.tokens.id(first.root_token.expose())?).await?;
+            }
             chosen
         }
         None => first.root_token,
