@@ -1,4 +1,7 @@
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use zeroize::Zeroize;
 
 /// Where unpredictable bytes come from. Everything that needs them is given one; tests own theirs.
 pub trait Random: Send + Sync + 'static {
@@ -13,9 +16,42 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        if aws_lc_rs::rand::fill(bytes).is_err() {
-            std::process::abort();
+        // To ask the library costs much the same for 16 bytes and for 512, and most ask for few.
+        if bytes.len() > RESERVE / 4 {
+            return draw(bytes);
         }
+        RESERVED.with_borrow_mut(|reserved| reserved.take(bytes));
+    }
+}
+
+fn draw(bytes: &mut [u8]) {
+    if aws_lc_rs::rand::fill(bytes).is_err() {
+        std::process::abort();
+    }
+}
+
+const RESERVE: usize = 512;
+
+thread_local! {
+    static RESERVED: RefCell<Reserve> = const { RefCell::new(Reserve { bytes: [0; RESERVE], left: 0 }) };
+}
+
+/// Bytes drawn in advance for one thread; what is taken is wiped here.
+struct Reserve {
+    bytes: [u8; RESERVE],
+    left: usize,
+}
+
+impl Reserve {
+    fn take(&mut self, wanted: &mut [u8]) {
+        if self.left < wanted.len() {
+            draw(&mut self.bytes);
+            self.left = RESERVE;
+        }
+        let taken = &mut self.bytes[self.left - wanted.len()..self.left];
+        wanted.copy_from_slice(taken);
+        taken.zeroize();
+        self.left -= wanted.len();
     }
 }
 
@@ -74,9 +110,14 @@ pub fn random_uuid(random: &dyn Random) -> String {
     let mut bytes: [u8; 16] = random_array(random);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let mut text = crate::hex(&bytes);
-    for at in [8, 13, 18, 23] {
-        text.insert(at, '-');
+    let mut text = String::with_capacity(36);
+    for (at, byte) in bytes.into_iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 0x0f] {
+            text.push(b"0123456789abcdef"[usize::from(digit)].into());
+        }
     }
     text
 }
@@ -100,6 +141,30 @@ mod tests {
     fn the_system_never_repeats_itself() {
         let drawn: HashSet<[u8; 16]> = (0..1000).map(|_| random_array(&SystemRandom)).collect();
         assert_eq!(drawn.len(), 1000);
+    }
+
+    #[test]
+    fn no_part_of_what_the_system_gives_stays_empty() {
+        for length in [1, 12, 16, RESERVE / 4, RESERVE / 4 + 1, 2 * RESERVE] {
+            let mut seen = vec![0; length];
+            // That a byte is zero forty times in a row does not happen.
+            for _ in 0..40 {
+                let mut bytes = vec![0; length];
+                SystemRandom.fill(&mut bytes);
+                seen.iter_mut().zip(bytes).for_each(|(seen, byte)| *seen |= byte);
+            }
+            assert!(seen.iter().all(|byte| *byte != 0), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_from_the_reserve_is_wiped() {
+        let mut reserve = Reserve { bytes: [7; RESERVE], left: RESERVE };
+        let mut taken = [0; 16];
+        reserve.take(&mut taken);
+        assert_eq!(taken, [7; 16]);
+        assert_eq!(reserve.bytes[RESERVE - 16..], [0; 16]);
+        assert_eq!(reserve.left, RESERVE - 16);
     }
 
     #[test]
@@ -127,6 +192,8 @@ mod tests {
             assert_eq!(uuid.len(), 36);
             assert_eq!(uuid.as_bytes()[14], b'4');
             assert!(b"89ab".contains(&uuid.as_bytes()[19]), "{uuid}");
+            let hex: [u8; 16] = random_array(&SeededRandom::new(seed));
+            assert!(uuid.starts_with(&crate::hex(&hex[..4])), "{uuid}");
             assert_eq!(uuid.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
         }
     }

@@ -121,7 +121,7 @@ impl Broker {
         let set = self.set.load_full();
         let time = self.clock.now();
         let texts = self.requests(&set, entry, time);
-        self.record(&set, &texts, time).await?;
+        self.record(&set, [(&texts, time)]).await?;
         Ok(Receipt { set, texts })
     }
 
@@ -139,9 +139,7 @@ impl Broker {
         let request = self.requests(&set, entry.request, began);
         let time = self.clock.now();
         let response = self.responses(&set, entry, &request, time);
-        let waits = (self.submit(&set, &request, began), self.submit(&set, &response, time));
-        self.settle(waits.0).await?;
-        self.settle(waits.1).await?;
+        self.record(&set, [(&request, began), (&response, time)]).await?;
         Ok(Audited(()))
     }
 
@@ -159,7 +157,7 @@ impl Broker {
             self.requests(&set, entry.request, time)
         };
         let texts = self.responses(&set, entry, &begun, time);
-        self.record(&set, &texts, time).await?;
+        self.record(&set, [(&texts, time)]).await?;
         Ok(Audited(()))
     }
 
@@ -185,33 +183,32 @@ impl Broker {
         set.styles.iter().map(format).collect()
     }
 
-    async fn record(&self, set: &Set, texts: &[Arc<Text>], time: Timestamp) -> Result<()> {
-        let wait = self.submit(set, texts, time);
-        self.settle(wait).await
-    }
-
-    /// Hands a text to every device. `None` if there is none to wait for.
-    fn submit(&self, set: &Set, texts: &[Arc<Text>], time: Timestamp) -> Option<Wait> {
+    /// Hands the texts of each entry to every device, and waits until each entry is written.
+    async fn record<const N: usize>(
+        &self,
+        set: &Set,
+        entries: [(&[Arc<Text>], Timestamp); N],
+    ) -> Result<()> {
         if set.members.is_empty() {
-            return None;
-        }
-        let ticket = Ticket::new(set.members.len());
-        for Member { device, style } in &set.members {
-            let text = Arc::clone(&texts[*style]);
-            device.submit(Item { text, time, ticket: Arc::clone(&ticket) });
-        }
-        Some(Wait(ticket))
-    }
-
-    async fn settle(&self, wait: Option<Wait>) -> Result<()> {
-        let Some(wait) = wait else { return Ok(()) };
-        if wait.await {
-            self.entries.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        Err(Error::unavailable("no audit device could record the request")
-            .because("every audit device failed or is too slow; see their errors above"))
+        let entries = entries.map(|(texts, time)| (texts, time, Ticket::new(set.members.len())));
+        for Member { device, style } in &set.members {
+            device.submit(entries.iter().map(|(texts, time, ticket)| Item {
+                text: Arc::clone(&texts[*style]),
+                time: *time,
+                ticket: Arc::clone(ticket),
+            }));
+        }
+        for (_, _, ticket) in entries {
+            if !Wait(ticket).await {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                return Err(Error::unavailable("no audit device could record the request")
+                    .because("every audit device failed or is too slow; see their errors above"));
+            }
+            self.entries.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Adds a device and writes its first line, unless its option `skip_test` says that this may

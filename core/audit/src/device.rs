@@ -80,9 +80,9 @@ impl Device {
         }
     }
 
-    /// Queues an entry, or refuses its ticket if the device cannot take it.
-    pub(crate) fn submit(&self, item: Item) {
-        self.queue.submit(item);
+    /// Queues entries, or refuses the tickets of those that the device cannot take.
+    pub(crate) fn submit(&self, items: impl IntoIterator<Item = Item>) {
+        self.queue.submit(items);
     }
 
     /// Asks for the file to be closed and opened again. The answer comes when it is done.

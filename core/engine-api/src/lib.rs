@@ -25,7 +25,7 @@ pub use body::Body;
 pub use call::{Call, Caller, Verb};
 pub use kind::{Kind, Meta, Role};
 pub use mount::{Mount, Services, Tuning};
-pub use response::{AuthReply, LeaseGrant, LoginGrant, Raw, Response, TokenType, WrapReply};
+pub use response::{Act, AuthReply, LeaseGrant, LoginGrant, Raw, Response, TokenType, WrapReply};
 pub use routes::{Endpoint, RouteOptions, Routes};
 pub use token_params::{TokenFields, TokenParams, TokenUpdate, deprecated, parse_cidrs};
 

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use base_types::{Error, Result, Secret, Timestamp, TokenId, Ttl};
+use base_types::{BoxFuture, Error, Result, Secret, Timestamp, TokenId, Ttl};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -100,7 +101,7 @@ impl Response {
 }
 
 /// A secret that lives as long as its lease.
-#[derive(Debug)]
+#[derive(Default)]
 pub struct LeaseGrant {
     /// The name under which the engine registered how to renew and revoke it.
     pub kind: &'static str,
@@ -108,8 +109,30 @@ pub struct LeaseGrant {
     pub ttl: Ttl,
     pub max_ttl: Ttl,
     pub renewable: bool,
-    /// What the engine needs to renew or revoke; stored encrypted, never shown.
+    /// What the engine needs to renew or revoke; stored encrypted, never shown. Revoking must work
+    /// with it whether `act` has run, has run in part, or never began.
     pub internal: Box<RawValue>,
+    /// The system in which the secret lives, such as the name of a connection: leases of one that
+    /// does not answer hold up no others. Empty where the engine has only one.
+    pub target: String,
+    /// What is still to be done in that system.
+    pub act: Option<Act>,
+}
+
+/// Runs once the lease is stored (or before it is extended, when it is renewed), so that a crash on
+/// the way leaves a lease that cleans up and never a secret that nothing knows of. It is told when
+/// the lease ends, and may replace the data of the answer by what is only known now.
+pub type Act =
+    Box<dyn FnOnce(Timestamp) -> BoxFuture<'static, Result<Option<Box<RawValue>>>> + Send>;
+
+impl fmt::Debug for LeaseGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseGrant")
+            .field("kind", &self.kind)
+            .field("target", &self.target)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an auth method grants to whoever has logged in.

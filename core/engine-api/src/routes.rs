@@ -276,20 +276,11 @@ impl<E: Engine> Table<E> {
     pub(crate) fn find(&self, verb: Verb, path: &str) -> Result<(usize, Params), bool> {
         let head = path.split('/').next().unwrap_or_default();
         let of_head = self.heads.get(head).map_or(&[][..], Vec::as_slice);
-        let mut known = false;
-        for &at in of_head.iter().chain(&self.headless) {
-            let route = &self.routes[at];
-            if known && route.endpoint.verb != verb {
-                continue;
-            }
-            if let Some(params) = route.pattern.matches(path) {
-                if route.endpoint.verb == verb {
-                    return Ok((at, params));
-                }
-                known = true;
-            }
-        }
-        Err(known)
+        let candidates = || of_head.iter().chain(&self.headless).copied();
+        let is_asked = |at: &usize| self.routes[*at].endpoint.verb == verb;
+        let fits = |at: usize| Some((at, self.routes[at].pattern.matches(path)?));
+        let found = candidates().filter(is_asked).find_map(fits);
+        found.ok_or_else(|| candidates().any(|at| fits(at).is_some()))
     }
 
     pub(crate) fn call(

@@ -146,15 +146,20 @@ impl<'de> Deserializer<'de> for Fields<'de, '_> {
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let mut seen = BTreeSet::new();
         for (name, _) in self.fields.iter().skip(self.params) {
             if !known.contains(&name.as_ref()) {
                 self.unknown.push(name.to_string());
             }
         }
-        // The last of several members with the same name wins, as in Go's JSON decoder.
-        self.fields.reverse();
-        self.fields.retain(|(name, _)| known.contains(&name.as_ref()) && seen.insert(name.clone()));
+        // What comes from the path alone has no name twice.
+        let may_repeat = self.fields.len() > self.params;
+        self.fields.retain(|(name, _)| known.contains(&name.as_ref()));
+        if may_repeat {
+            // The last of several members with the same name wins, as in Go's JSON decoder.
+            let mut seen = BTreeSet::new();
+            self.fields.reverse();
+            self.fields.retain(|(name, _)| seen.insert(name.clone()));
+        }
         visitor.visit_map(Map::new(self.fields))
     }
 

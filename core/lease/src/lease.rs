@@ -40,6 +40,9 @@ pub enum Subject {
         mount: String,
         /// The engine's own name for this kind of lease.
         kind: String,
+        /// The system it lives in, in the engine's own words; empty if there is only one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        target: String,
         internal: Box<RawValue>,
         /// Counted from `issued`; zero means the mount's maximum.
         max_ttl: Ttl,
@@ -123,6 +126,7 @@ mod tests {
             subject: Subject::Secret {
                 mount: "m1".into(),
                 kind: "creds".into(),
+                target: "orders".into(),
                 internal: RawValue::from_string(r#"{"user":"v-app"}"#.into()).unwrap(),
                 max_ttl: Ttl::from_seconds(600),
                 token: TokenId("t1".into()),
@@ -130,7 +134,7 @@ mod tests {
             failures: 0,
             cause: None,
         };
-        let golden = r#"{"namespace":"root","id":"database/creds/app/x1","issued":"1970-01-01T00:00:10Z","expires":"1970-01-01T00:01:10Z","renewable":true,"subject":{"secret":{"mount":"m1","kind":"creds","internal":{"user":"v-app"},"max_ttl":600,"token":"t1"}}}"#;
+        let golden = r#"{"namespace":"root","id":"database/creds/app/x1","issued":"1970-01-01T00:00:10Z","expires":"1970-01-01T00:01:10Z","renewable":true,"subject":{"secret":{"mount":"m1","kind":"creds","target":"orders","internal":{"user":"v-app"},"max_ttl":600,"token":"t1"}}}"#;
         assert_eq!(serde_json::to_string(&lease).unwrap(), golden);
         let read: Lease = serde_json::from_str(golden).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), golden);

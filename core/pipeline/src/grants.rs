@@ -143,7 +143,7 @@ impl Core {
         }
     }
 
-    /// Stores the lease of a secret that an engine made, and says so in the outcome.
+    /// Stores the lease of a secret, lets the engine make it, and says so in the outcome.
     pub(crate) async fn grant_lease(
         &self,
         mount: &MountEntry,
@@ -171,6 +171,7 @@ impl Core {
             subject: Subject::Secret {
                 mount: mount.record.uuid.clone(),
                 kind: grant.kind.to_owned(),
+                target: grant.target,
                 internal: grant.internal,
                 max_ttl: grant.max_ttl,
                 token: owner.clone(),
@@ -194,6 +195,17 @@ impl Core {
             return Err(Error::invalid(
                 "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
             ));
+        }
+        if let Some(act) = grant.act {
+            match act(expires).await {
+                Ok(Some(data)) => outcome.data = Some(data),
+                Ok(None) => {}
+                Err(error) => {
+                    // How far it got nobody knows: the lease cleans up.
+                    self.release_lease(&lease).await?;
+                    return Err(error);
+                }
+            }
         }
         outcome.lease_id = lease.id;
         outcome.lease_duration = now.until(expires);
@@ -279,6 +291,9 @@ impl Core {
             Times { ttl: increment.or(grant.ttl), max_ttl: grant.max_ttl, ..Times::default() };
         let life = lifetime(times, self.limits(&mount), lease.issued, now)?;
         warnings.extend(life.warnings);
+        if let Some(act) = grant.act {
+            act(life.expires).await?;
+        }
         let renewed = renewed(lease, life.expires, now, grant.internal);
         let (old, new) = (lease, &renewed);
         self.state

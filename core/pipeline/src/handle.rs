@@ -130,8 +130,9 @@ impl Core {
         let began = self.clock.now();
         self.counters.requests.add_one();
         let session = self.authenticate(&request).await;
-        let operation = self.operation(&request, &place).await;
-        let admitted = self.admit(&request, &place, &session, operation.as_ref()).await;
+        let call = call(&request, &place);
+        let operation = self.operation(&request, &place, call.as_deref()).await;
+        let admitted = self.admit(&request, &place, &session, &operation, call);
         let session = session.ok();
         // An open path needs no token, so it takes no use off one: to look at a wrapping token must
         // not end it.
@@ -143,7 +144,7 @@ impl Core {
         };
 
         let mut trail = Trail::new(&request, &place, session.as_deref());
-        trail.operation = operation.as_ref().map_or("", |(operation, _)| operation.name());
+        trail.operation = operation.as_ref().map_or("", |operation| operation.name());
         trail.granted = granted.as_ref();
         let refusal = plan.as_ref().err().map(copy);
         // What changes nothing may run before its entry is written, since nobody hears of it before.
@@ -211,46 +212,43 @@ impl Core {
         Ok(Place { namespace, full_path, mount, found, path, is_folder })
     }
 
-    /// What is asked, in the words of policies, and the call that asks it. Whether a write creates
-    /// or updates is for the engine to say.
+    /// What is asked, in the words of policies. Whether a write creates or updates is for the engine
+    /// to say.
     async fn operation(
         &self,
         request: &Request,
         place: &Place,
-    ) -> Result<(Operation, Option<Call>)> {
-        let call = match &place.found {
-            Found::Route { params, .. } => Some(call(request, place, params.clone())),
-            Found::Nothing | Found::OtherVerb => None,
-        };
-        let operation = match request.verb {
+        call: Option<&Call>,
+    ) -> Result<Operation> {
+        Ok(match request.verb {
             _ if request.help => Operation::Help,
             Verb::Delete => Operation::Delete,
             Verb::List => Operation::List,
             Verb::Patch => Operation::Patch,
             Verb::Read => Operation::Read,
             Verb::Scan => Operation::Scan,
-            Verb::Write => match (&place.mount, &call) {
+            Verb::Write => match (&place.mount, call) {
                 (Some(mount), Some(call)) => match mount.backend.exists(call).await? {
                     Some(false) => Operation::Create,
                     Some(true) | None => Operation::Update,
                 },
                 _ => Operation::Update,
             },
-        };
-        Ok((operation, call))
+        })
     }
 
     /// Quota, then policy, then whether there is anything to call.
-    async fn admit(
+    fn admit(
         &self,
         request: &Request,
         place: &Place,
         session: &Result<Arc<Session>>,
-        operation: Result<&(Operation, Option<Call>), &Error>,
+        operation: &Result<Operation>,
+        call: Option<Box<Call>>,
     ) -> Result<(Granted, Plan)> {
         let address = request.peer.remote.map(|remote| remote.ip());
         self.quotas.admit(place.target(), address, self.clock.now())?;
-        let &(operation, _) = operation.map_err(copy)?;
+        let operation = *operation.as_ref().map_err(copy)?;
         let granted = if place.is_open() && operation != Operation::Help {
             Granted::by_open_route(operation)
         } else if place.is_other_verb_of_login() {
@@ -267,15 +265,15 @@ impl Core {
         if operation == Operation::Help {
             return Ok((granted, Plan::Help));
         }
-        let (route, params) = match &place.found {
-            Found::Route { route, params } => (*route, params.clone()),
-            Found::OtherVerb if request.verb.is_listing() && !place.takes_any_rest() => {
+        let (route, mut call) = match (&place.found, call) {
+            (Found::Route { route, .. }, Some(call)) => (*route, call),
+            (Found::OtherVerb, _) if request.verb.is_listing() && !place.takes_any_rest() => {
                 return Err(unsupported_path());
             }
-            Found::OtherVerb => {
+            (Found::OtherVerb, _) => {
                 return Err(one_fault(ErrorKind::Unsupported, "unsupported operation"));
             }
-            Found::Nothing => return Err(unsupported_path()),
+            _ => return Err(unsupported_path()),
         };
         if place.is_folder && request.verb == Verb::Read {
             return Err(if place.takes_any_rest() {
@@ -284,11 +282,10 @@ impl Core {
                 unsupported_path()
             });
         }
-        let mut call = call(request, place, params);
         if let Ok(session) = session {
             call.caller = caller(session, request);
         }
-        Ok((granted, Plan::Call { mount, route, call: Box::new(call) }))
+        Ok((granted, Plan::Call { mount, route, call }))
     }
 
     /// Takes one use off a token that has only so many, whatever becomes of the request.
@@ -486,13 +483,15 @@ fn parameters(request: &Request) -> Option<Parameters> {
     Parameters::from_json(json.as_bytes())
 }
 
-fn call(request: &Request, place: &Place, params: Vec<(&'static str, String)>) -> Call {
-    Call {
+/// The call to the engine, if the path leads to one; it does not say yet who calls.
+fn call(request: &Request, place: &Place) -> Option<Box<Call>> {
+    let Found::Route { params, .. } = &place.found else { return None };
+    Some(Box::new(Call {
         request_id: request.id.clone(),
         namespace: place.namespace.path.clone(),
         verb: request.verb,
         path: place.path.clone(),
-        params,
+        params: params.clone(),
         body: request.body.clone(),
         caller: Caller {
             remote: request.peer.remote,
@@ -500,7 +499,7 @@ fn call(request: &Request, place: &Place, params: Vec<(&'static str, String)>) -
             ..Caller::default()
         },
         wrap_ttl: request.wrap_ttl,
-    }
+    }))
 }
 
 fn caller(session: &Arc<Session>, request: &Request) -> Caller {

@@ -121,15 +121,7 @@ impl Core {
                 break;
             }
             for lease in &leases {
-                self.state
-                    .transact(move |tx| async move {
-                        let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
-                        match stored {
-                            Some(stored) => self.leases.release(&tx, &stored),
-                            None => Ok(()),
-                        }
-                    })
-                    .await?;
+                self.release_lease(lease).await?;
             }
         }
         if is_wrapping(token) {
@@ -143,6 +135,17 @@ impl Core {
             while cubbyhole.storage.delete_prefix_page(&folder, PAGE).await? {}
         }
         Ok(())
+    }
+
+    /// Makes a lease due, and leaves its end to the worker.
+    pub(crate) async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        let release = move |tx| async move {
+            match self.leases.read_in(&tx, &lease.namespace, &lease.id).await? {
+                Some(stored) => self.leases.release(&tx, &stored),
+                None => Ok(()),
+            }
+        };
+        self.state.transact(release).await
     }
 
     /// Ends one lease now.

@@ -127,7 +127,8 @@ impl<S: Service> Connections<S> {
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
         let service = service_fn(|request| {
             let under_way = pace.begin(request.version() == Version::HTTP_2);
-            let answer = self.exchange.clone().answer(request, peer.clone());
+            // Boxed, since what is moved from here on would be the room for its whole state.
+            let answer = Box::pin(self.exchange.clone().answer(request, peer.clone()));
             async move {
                 let response = answer.await;
                 drop(under_way);

@@ -1,9 +1,10 @@
-//! Measures ours beside OpenBao, one after the other on the same machine and disk, and says
-//! whether the bars are met.
+//! Measures ours beside OpenBao on the same machine and disk, and says whether the bars are met.
+//! The two take turns, so that a neighbour who is busy for a while slows both.
 
 mod start;
 mod wrk;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -37,6 +38,9 @@ const MEMORY_BAR: f64 = 1.0 / 3.0;
 const SECRETS: u32 = 1000;
 const VALUE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+/// In how many turns each workload is run on each of the two.
+const TURNS: u32 = 5;
+
 /// How long a server is left alone before its memory is read.
 const REST: Duration = Duration::from_secs(3);
 
@@ -48,7 +52,7 @@ struct Showing {
 }
 
 pub(crate) fn run(mut options: Options) -> Result<Tally> {
-    let seconds = options.value("--seconds")?.unwrap_or(10);
+    let seconds: u32 = options.value("--seconds")?.unwrap_or(10);
     let only: Option<String> = options.value("--only")?;
     let leases = options.value("--leases")?.unwrap_or(1_000_000);
     let start = options.flag("--start");
@@ -66,25 +70,41 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     }
     let peers = setup::peers()?;
     let theirs = Setup { durable: true, ..Setup::default() };
-    let theirs =
-        measure(Server::start_ready(Product::OpenBao, &peers.bao, theirs)?, &workloads, seconds)?;
     let ours = Setup { durable: true, audited: true, unseals_itself: true };
-    let ours =
-        measure(Server::start_ready(Product::Strongroom, &strongroom, ours)?, &workloads, seconds)?;
-    Ok(report(&workloads, &theirs, &ours))
+    let mut theirs = Contender::start(Product::OpenBao, &peers.bao, theirs)?;
+    let mut ours = Contender::start(Product::Strongroom, &strongroom, ours)?;
+    for workload in &workloads {
+        eprintln!("{}: {seconds} s each", workload.name);
+        let scripts = [(workload.prepare)(&theirs.server)?, (workload.prepare)(&ours.server)?];
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            a.push(wrk::run(&theirs.server, &scripts[0], seconds.div_ceil(TURNS))?);
+            b.push(wrk::run(&ours.server, &scripts[1], seconds.div_ceil(TURNS))?);
+        }
+        theirs.loads.push(Load::of_turns(&a));
+        ours.loads.push(Load::of_turns(&b));
+    }
+    Ok(report(&workloads, &theirs.rest()?, &ours.rest()?))
 }
 
-fn measure(server: Server, workloads: &[&Workload], seconds: u32) -> Result<Showing> {
-    wait::pause(REST);
-    let idle = server.memory()?;
-    let mut loads = Vec::new();
-    for workload in workloads {
-        let script = (workload.prepare)(&server)?;
-        eprintln!("{}: {} for {seconds} s", server.product.name(), workload.name);
-        loads.push(wrk::run(&server, &script, seconds)?);
+/// One of the two servers and what it showed so far.
+struct Contender {
+    server: Server,
+    idle: Memory,
+    loads: Vec<Load>,
+}
+
+impl Contender {
+    fn start(product: Product, binary: &Path, setup: Setup) -> Result<Self> {
+        let server = Server::start_ready(product, binary, setup)?;
+        wait::pause(REST);
+        Ok(Self { idle: server.memory()?, server, loads: Vec::new() })
     }
-    wait::pause(REST);
-    Ok(Showing { loads, idle, after: server.memory()? })
+
+    fn rest(self) -> Result<Showing> {
+        wait::pause(REST);
+        Ok(Showing { loads: self.loads, idle: self.idle, after: self.server.memory()? })
+    }
 }
 
 fn report(workloads: &[&Workload], theirs: &Showing, ours: &Showing) -> Tally {
@@ -98,13 +118,13 @@ fn report(workloads: &[&Workload], theirs: &Showing, ours: &Showing) -> Tally {
         "requests/s", "openbao", "p99 ms", "ours", "p99 ms", "ratio", "bar"
     );
     for ((workload, a), b) in workloads.iter().zip(&theirs.loads).zip(&ours.loads) {
-        let ratio = b.requests_per_second / a.requests_per_second;
+        let ratio = b.requests_per_second() / a.requests_per_second();
         println!(
             "{:<16} {:>10.0} {:>8.2} {:>10.0} {:>8.2} {:>6.1}x {:>6.1}x {}",
             workload.name,
-            a.requests_per_second,
+            a.requests_per_second(),
             a.p99_milliseconds,
-            b.requests_per_second,
+            b.requests_per_second(),
             b.p99_milliseconds,
             ratio,
             workload.bar,

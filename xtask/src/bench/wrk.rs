@@ -8,10 +8,29 @@ use crate::{Result, process};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Load {
     pub(super) requests: u64,
-    pub(super) requests_per_second: f64,
+    pub(super) seconds: f64,
     pub(super) p99_milliseconds: f64,
     /// Answers other than 2xx and 3xx, and connections that broke.
     pub(super) errors: u64,
+}
+
+impl Load {
+    pub(super) fn requests_per_second(&self) -> f64 {
+        self.requests as f64 / self.seconds
+    }
+
+    /// What several turns, at least one, showed together. Their median stands for the 99th
+    /// percentile, which cannot be had of the whole.
+    pub(super) fn of_turns(turns: &[Self]) -> Self {
+        let mut percentiles: Vec<f64> = turns.iter().map(|turn| turn.p99_milliseconds).collect();
+        percentiles.sort_by(f64::total_cmp);
+        Self {
+            requests: turns.iter().map(|turn| turn.requests).sum(),
+            seconds: turns.iter().map(|turn| turn.seconds).sum(),
+            p99_milliseconds: percentiles[percentiles.len() / 2],
+            errors: turns.iter().map(|turn| turn.errors).sum(),
+        }
+    }
 }
 
 const THREADS: u32 = 2;
@@ -48,7 +67,7 @@ fn parse(output: &str) -> Result<Load> {
     };
     Ok(Load {
         requests,
-        requests_per_second: requests as f64 * 1e6 / micros.max(1) as f64,
+        seconds: micros.max(1) as f64 / 1e6,
         p99_milliseconds: p99 as f64 / 1e3,
         errors,
     })
@@ -60,10 +79,22 @@ mod tests {
 
     #[test]
     fn the_result_line_is_read() {
-        let expected =
-            Load { requests: 500, requests_per_second: 250.0, p99_milliseconds: 1.5, errors: 3 };
+        let expected = Load { requests: 500, seconds: 2.0, p99_milliseconds: 1.5, errors: 3 };
         assert_eq!(parse("Running 2s test\nRESULT 500 2000000 1500 3\n"), Ok(expected));
         assert!(parse("Running 2s test\n").is_err());
         assert!(parse("RESULT 1 2\n").is_err());
+    }
+
+    #[test]
+    fn turns_are_added_up() {
+        let turn = |requests, p99_milliseconds| Load {
+            requests,
+            seconds: 2.0,
+            p99_milliseconds,
+            errors: 1,
+        };
+        let all = Load::of_turns(&[turn(100, 9.0), turn(300, 1.0), turn(200, 2.0)]);
+        assert_eq!(all, Load { requests: 600, seconds: 6.0, p99_milliseconds: 2.0, errors: 3 });
+        assert_eq!(all.requests_per_second(), 100.0);
     }
 }

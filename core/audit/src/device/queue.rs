@@ -106,28 +106,33 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn submit(&self, item: Item) {
+    /// Queues the items with one look at the writer, or refuses those that do not fit.
+    pub(super) fn submit(&self, items: impl IntoIterator<Item = Item>) {
+        let mut refused = Vec::new();
         let mut state = self.lock();
-        let bytes = state.bytes + item.text.json.len();
-        let fits = state.items.is_empty()
-            || (state.items.len() < QUEUE_ENTRIES_MAX && bytes <= QUEUE_BYTES_MAX);
-        if state.accepting && fits {
-            state.items.push(item);
-            state.bytes = bytes;
-            let idle = state.idle;
-            drop(state);
-            if idle {
-                self.wake.notify_one();
+        for item in items {
+            let bytes = state.bytes + item.text.json.len();
+            let fits = state.items.is_empty()
+                || (state.items.len() < QUEUE_ENTRIES_MAX && bytes <= QUEUE_BYTES_MAX);
+            if state.accepting && fits {
+                state.items.push(item);
+                state.bytes = bytes;
+                continue;
             }
-            return;
+            if state.accepting {
+                self.stop(&mut state, "its queue is full".into());
+            }
+            self.lose(&mut state, 1);
+            refused.push(item.ticket);
         }
-        if state.accepting {
-            self.stop(&mut state, "its queue is full".into());
-        }
-        state.lost += 1;
+        let wake = state.idle && !state.items.is_empty();
         drop(state);
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        item.ticket.refuse();
+        if wake {
+            self.wake.notify_one();
+        }
+        for ticket in refused {
+            ticket.refuse();
+        }
     }
 
     pub(super) fn order(&self, order: Order) {

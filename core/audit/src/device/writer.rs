@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use base_types::{Clock, Error, Result};
@@ -12,6 +13,17 @@ use crate::sink::{Batch, Fault, Flush, Sink};
 
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// When so many entries came at once, more are on their way: to let them gather for a moment spares
+/// each of them a write and a wake-up of its own. A single client never waits for it.
+const CROWD: usize = 4;
+const GATHERING: Duration = Duration::from_micros(50);
+
+/// The thread is the device's own, so that nobody else is kept waiting.
+#[allow(clippy::disallowed_methods)]
+fn gather() {
+    thread::sleep(GATHERING);
+}
 
 /// The thread of one device: the only one that touches its sink and its chain.
 pub(super) struct Writer {
@@ -71,7 +83,12 @@ impl Writer {
         loop {
             match self.queue.next(self.broken, self.timeout()) {
                 Work::Gap => self.gap(),
-                Work::Items(items) => self.deliver(&items),
+                Work::Items(items) => {
+                    self.deliver(&items);
+                    if items.len() >= CROWD {
+                        gather();
+                    }
+                }
                 Work::Order(Order::Reopen(reply)) => {
                     let _ = reply.send(self.reopen());
                 }

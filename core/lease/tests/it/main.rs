@@ -38,6 +38,7 @@ fn secret(id: &str, token: &str, expires: i64) -> Lease {
         subject: Subject::Secret {
             mount: "m".into(),
             kind: "creds".into(),
+            target: String::new(),
             internal: RawValue::from_string("{}".into()).unwrap(),
             max_ttl: Ttl::ZERO,
             token: TokenId(token.into()),

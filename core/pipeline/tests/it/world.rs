@@ -312,7 +312,7 @@ impl LabEngine {
     }
 
     fn grant(ttl: Ttl, internal: Box<RawValue>) -> LeaseGrant {
-        LeaseGrant { kind: "creds", ttl, max_ttl: Ttl::ZERO, renewable: true, internal }
+        LeaseGrant { kind: "creds", ttl, renewable: true, internal, ..LeaseGrant::default() }
     }
 
     async fn renew(self: Arc<Self>, internal: Box<RawValue>, increment: Ttl) -> Result<LeaseGrant> {

@@ -55,6 +55,7 @@ fn grant(internal: Box<RawValue>) -> Result<LeaseGrant> {
         max_ttl: Ttl::from_seconds(600),
         renewable: true,
         internal,
+        ..LeaseGrant::default()
     })
 }
 
