@@ -43,7 +43,7 @@ pub(crate) fn script(shell: &str, program: &str) -> Option<String> {
             "{function}() {{\n  \
              local IFS=$'\\n'\n  \
              COMPREPLY=($({program} completion words \"${{COMP_WORDS[@]:1:COMP_CWORD}}\"))\n  \
-             [[ ${{#COMPREPLY[@]}} -eq 1 && ${{COMPREPLY[0]}} == *= ]] && compopt -o nospace\n\
+             [[ ${{#COMPREPLY[@]}} -eq 1 && ${{COMPREPLY[0]}} == *[=/] ]] && compopt -o nospace\n\
              }}\n\
              COMP_WORDBREAKS=${{COMP_WORDBREAKS//=}}\n\
              complete -o default -F {function} {program}"

@@ -21,6 +21,7 @@ mod policy_text;
 mod preview;
 mod prompt;
 mod secret;
+mod served;
 mod token_helper;
 
 use std::ffi::OsString;
@@ -125,6 +126,10 @@ fn report(out: &mut Out, failure: Failure) -> u8 {
 
 /// Flags after the first argument are data to Go's parser; people often do not mean that.
 fn warn_of_late_flags(context: &mut Context) {
+    if context.command.name == "completion" {
+        // Its arguments are the words of another call.
+        return;
+    }
     let global = |arg: &str| {
         let name = arg.trim_start_matches('-').split('=').next().unwrap_or_default();
         ["format", "detailed", "output-curl-string", "output-policy"].contains(&name)
@@ -179,11 +184,11 @@ impl Globals {
 }
 
 /// The words of a call, sorted.
-struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The longest command that the first words name.
-    command: Option<&'static Command>,
+    pub(crate) command: Option<&'static Command>,
     /// What follows the command.
-    rest: &'a [String],
+    pub(crate) rest: &'a [String],
     help: bool,
     version: bool,
     /// Whether a flag stands before the command.
@@ -191,7 +196,7 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn of(args: &'a [String]) -> Self {
+    pub(crate) fn of(args: &'a [String]) -> Self {
         let own = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
         let is = |arg: &String, names: [&str; 3]| names.contains(&arg.as_str());
         let help = args[..own].iter().any(|arg| is(arg, ["-h", "-help", "--help"]));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use base_crypto::{SystemRandom, hex, random_array};
 use base_types::{Error, Namespace, Result, Secret, SystemClock};
-use core_pipeline::{Core, NewMount};
-use core_seal::Split;
+use core_pipeline::{Core, Initialized, NewMount};
+use core_seal::{Share, Split};
 
 use crate::config::{Config, Environment};
 use crate::listener::Address;
@@ -53,26 +53,12 @@ pub async fn serve_dev(
     let signals = Signals::new()?;
     let running = Running::start(&config, environment).await?;
     let core = running.core().clone();
-    let first = core.initialize(Some(Split::new(1, 1)?)).await?;
-    for share in first.key_shares.iter().cloned() {
-        core.unseal_with(share).await?;
-    }
-    let root = match options.root_token_id {
-        Some(chosen) => {
-            core.dev_root_token(chosen.clone()).await?;
-            // One root token is enough, and nobody was told the other.
-            if chosen != first.root_token {
-                core.revoke_token(&core.tokens.id(first.root_token.expose())?).await?;
-            }
-            chosen
-        }
-        None => first.root_token,
-    };
+    let (shares, root) = open(&core, options.root_token_id).await?;
     mount_secret(&core, if options.kv_v1 { "1" } else { "2" }).await?;
     if let Some(path) = &options.token_file {
         write_private(path, root.expose().as_bytes())?;
     }
-    let shares: Vec<String> = first.key_shares.iter().map(|share| hex(share.expose())).collect();
+    let shares: Vec<String> = shares.iter().map(|share| hex(share.expose())).collect();
     let address = address(&running);
     say(
         out,
@@ -91,6 +77,25 @@ pub async fn serve_dev(
         ),
     )?;
     signals.serve(running, || {}).await
+}
+
+/// Initialises and unseals. There is one root token afterwards, with the chosen text if there is one.
+async fn open(
+    core: &Arc<Core>,
+    chosen: Option<Secret<String>>,
+) -> Result<(Vec<Share>, Secret<String>)> {
+    let Initialized { key_shares, root_token, .. } =
+        core.initialize(Some(Split::new(1, 1)?)).await?;
+    for share in key_shares.iter().cloned() {
+        core.unseal_with(share).await?;
+    }
+    let Some(chosen) = chosen else { return Ok((key_shares, root_token)) };
+    core.dev_root_token(chosen.clone()).await?;
+    // One root token is enough, and nobody was told the other.
+    if chosen != root_token {
+        core.revoke_token(&core.tokens.id(root_token.expose())?).await?;
+    }
+    Ok((key_shares, chosen))
 }
 
 /// `dev`: durable in `folder`, unsealed by a key file beside the data, audited.
@@ -246,4 +251,37 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
 
 fn say(out: &mut dyn Write, text: std::fmt::Arguments<'_>) -> Result<()> {
     out.write_fmt(text).and_then(|()| out.flush()).map_err(Error::internal)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::wiring::wire;
+
+    async fn opened(chosen: Option<&str>) -> (Arc<Core>, Secret<String>) {
+        let text = "storage \"inmem\" {}\n\
+                    listener \"tcp\" { address = \"127.0.0.1:0\" tls_disable = true }";
+        let environment = Environment::from_fn(|_| None);
+        let config = Config::parse("a.hcl", text, &environment).unwrap();
+        let core = wire(&config, &environment).unwrap().core;
+        let chosen = chosen.map(|text| Secret::new(text.to_owned()));
+        let (_, root) = open(&core, chosen).await.unwrap();
+        (core, root)
+    }
+
+    #[tokio::test]
+    async fn there_is_one_root_token_chosen_or_not() {
+        for chosen in [Some("dev-root"), None] {
+            let (core, root) = opened(chosen).await;
+            let token = core.tokens.authenticate(root.expose()).await.unwrap().unwrap();
+            assert_eq!(token.policies, ["root"]);
+            if let Some(chosen) = chosen {
+                assert_eq!(root.expose(), chosen);
+            }
+            let namespace = core.namespaces.find(&Namespace::root()).unwrap();
+            let accessors = core.tokens.accessors(namespace.id(), "", 0).await.unwrap();
+            assert_eq!(accessors, [&*token.accessor]);
+        }
+    }
 }

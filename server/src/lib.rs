@@ -6,6 +6,8 @@ pub mod listener;
 pub mod logging;
 
 mod dev;
+mod loggers;
+mod outbound;
 mod registry;
 mod run;
 mod service;

@@ -1,9 +1,7 @@
 //! The server's log: lines for people or JSON for collectors, to standard error and, if wanted, to
 //! a file that is set aside by size or age.
 //!
-//! The field names are those of Vault's log (`@level`, `@message`, `@module`, `@timestamp`). Our own
-//! crates log at the configured level; all others only warnings, since a library's debug output may
-//! show what goes over the wire.
+//! The field names are those of Vault's log (`@level`, `@message`, `@module`, `@timestamp`).
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -16,19 +14,19 @@ use base_types::{Clock, Error, Result, Timestamp, Ttl};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, reload};
 
-use crate::config::{Log, LogFormat, LogLevel, Rotation};
+use crate::config::{Log, LogFormat, Rotation};
+use crate::loggers::{self, Levels};
 
 /// The log of the process. It can be reloaded on SIGHUP.
 pub struct Logging {
     output: Output,
-    filter: Box<dyn Fn(Targets) + Send + Sync>,
+    levels: Arc<Levels>,
 }
 
 impl Logging {
@@ -40,13 +38,14 @@ impl Logging {
         let (logging, subscriber) = Self::build(log, clock, Box::new(io::stderr()))?;
         tracing::subscriber::set_global_default(subscriber)
             .map_err(|_| Error::invalid("the process has a log already"))?;
+        logging.levels.install();
         Ok(logging)
     }
 
     /// Takes over a new level, and opens the log file anew, for tools that move it away. The
     /// format stays.
     pub fn reload(&self, log: &Log) {
-        (self.filter)(targets(log.level));
+        self.levels.configure(log.level);
         if let Err(error) = self.output.lock().reopen() {
             tracing::error!(%error, "the log file was not opened anew");
         }
@@ -62,45 +61,18 @@ impl Logging {
             Error::invalid(format!("the log file {} cannot be opened: {error}", path.display()))
         })?;
         let output = Output(Arc::new(Mutex::new(Sinks { console, file, clock: clock.clone() })));
-        let (filter, handle) = reload::Layer::new(targets(log.level));
+        let (filter, handle) = reload::Layer::new(loggers::targets(log.level));
         let layer = tracing_subscriber::fmt::layer()
             .event_format(Lines { format: log.format, clock })
             .with_writer(output.clone())
             .with_filter(filter);
-        let set = move |targets| {
+        let levels = Levels::new(log.level, move |targets| {
             // It fails only when the subscriber is gone, and nothing is logged any more.
             let _ = handle.reload(targets);
-        };
+        });
         let subscriber = tracing_subscriber::registry().with(layer);
-        Ok((Self { output, filter: Box::new(set) }, subscriber))
+        Ok((Self { output, levels: Arc::new(levels) }, subscriber))
     }
-}
-
-/// The beginnings of our crates' names.
-const OURS: [&str; 10] = [
-    "api_",
-    "auth_",
-    "base_",
-    "cli",
-    "client",
-    "core_",
-    "engine_",
-    "server",
-    "store_",
-    "strongroom",
-];
-
-fn targets(level: LogLevel) -> Targets {
-    let level = match level {
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Trace => LevelFilter::TRACE,
-        LogLevel::Warn => LevelFilter::WARN,
-    };
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_targets(OURS.map(|target| (target, level)))
 }
 
 /// Writes one event as one line.
@@ -372,6 +344,7 @@ mod tests {
     use base_types::ManualClock;
 
     use super::*;
+    use crate::config::LogLevel;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);

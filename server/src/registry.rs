@@ -20,8 +20,11 @@ pub fn kinds(core: &Weak<Core>) -> Vec<Kind> {
         core_system::token::kind(core),
         Kind::of::<engine_cubbyhole::Cubbyhole>(),
         // Secrets engines.
+        Kind::of::<engine_database::Database>(),
+        Kind::of::<engine_kubernetes::Kubernetes>(),
         Kind::of::<engine_kv::Kv1>(),
         Kind::of::<engine_kv::Kv2>(),
+        Kind::of::<engine_rabbitmq::Rabbitmq>(),
         // Auth methods.
         Kind::of::<auth_approle::Approle>(),
         Kind::of::<auth_userpass::Userpass>(),

@@ -30,7 +30,8 @@ impl Front {
                 metrics: listener.metrics.unauthenticated,
                 rekey: listener.unauthenticated_rekey,
             };
-            Door { api: Api::new(core.clone(), open), limits: listener.limits.clone() }
+            let limits = listener.limits.clone();
+            Door { api: Api::new(core.clone(), open, limits.json.clone()), limits }
         };
         Self { doors: listeners.iter().map(door).collect() }
     }

@@ -8,7 +8,8 @@ use core_seal::{Seal, Seals, StaticKey};
 use store_api::Store;
 
 use crate::config::{AuditDevice, Config, Environment, SealKind, Storage};
-use crate::registry;
+use crate::outbound::HttpOutbound;
+use crate::{loggers, registry};
 
 /// The server behind its doors, and what must be closed in the end.
 pub(crate) struct Wired {
@@ -24,16 +25,20 @@ pub(crate) fn wire(config: &Config, environment: &Environment) -> Result<Wired> 
     let store = registry::store(kind).map_err(|error| error.at(place))?;
     let seals =
         Seals::new(store.clone(), random.clone(), automatic(config, environment, &random)?)?;
+    let outbound = HttpOutbound::new(environment);
     let audit = AuditSetup {
         devices: config.audit.iter().map(device).collect::<Result<_>>()?,
-        poster: None,
+        poster: Some(Arc::new(outbound.clone())),
         allow_prefix: config.allow_audit_log_prefixing,
     };
     for (device, declared) in audit.devices.iter().zip(&config.audit) {
-        device.check(audit.allow_prefix, false).map_err(|error| error.at(&declared.place))?;
+        device
+            .check(audit.allow_prefix, audit.poster.is_some())
+            .map_err(|error| error.at(&declared.place))?;
     }
     let settings = settings(config, kind.name());
-    let parts = Parts { store: store.clone(), seals, audit, clock, random, settings };
+    let (store_of_core, outbound) = (store.clone(), Arc::new(outbound));
+    let parts = Parts { store: store_of_core, seals, audit, clock, random, outbound, settings };
     Ok(Wired { core: Core::new(parts, registry::kinds), store })
 }
 
@@ -92,6 +97,7 @@ fn settings(config: &Config, storage_type: &str) -> Settings {
         storage_type: storage_type.to_owned(),
         api_audit_creation: config.allow_api_audit_creation,
         lockouts: LOCKABLE.map(lockout).into(),
+        loggers: loggers::installed(),
         sanitized: serde_json::json!({
             "api_addr": config.api_addr.clone().unwrap_or_default(),
             "cluster_addr": config.cluster_addr.clone().unwrap_or_default(),

@@ -11,12 +11,17 @@
 // A kit for tests: what cannot work out ends the test.
 #![allow(clippy::unwrap_used)]
 
+pub mod databases;
+
+pub mod rabbitmq;
+
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use server::Running;
 use server::config::{Config, Environment};
+use server::listener::Address;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,9 +30,15 @@ use tokio::net::TcpStream;
 pub struct TestServer {
     running: Option<Running>,
     folder: TempDir,
+    data: PathBuf,
+    /// Where requests go: the first of `addresses`, unless a test chooses another.
     pub address: SocketAddr,
+    /// Of all TCP listeners, in the order of the configuration.
+    pub addresses: Vec<SocketAddr>,
     /// The root token.
     pub root: String,
+    /// The one share of the recovery key.
+    pub recovery_key: String,
     extra: String,
 }
 
@@ -60,40 +71,56 @@ pub async fn server() -> TestServer {
 /// The same with more configuration.
 pub async fn server_with(extra: &str) -> TestServer {
     let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    start_first(folder, data, extra).await
+}
+
+/// The same with its data in a folder of the test's choice; all else is as it was.
+pub async fn server_at(data: PathBuf) -> TestServer {
+    start_first(tempfile::tempdir().unwrap(), data, "").await
+}
+
+async fn start_first(folder: TempDir, data: PathBuf, extra: &str) -> TestServer {
     std::fs::write(folder.path().join("seal.key"), "00".repeat(32)).unwrap();
-    let (running, address) = start(folder.path(), extra).await;
+    let (running, addresses) = start(folder.path(), &data, extra).await;
     let mut server = TestServer {
         running: Some(running),
         folder,
-        address,
+        data,
+        address: addresses[0],
+        addresses,
         root: String::new(),
+        recovery_key: String::new(),
         extra: extra.to_owned(),
     };
     let body = json!({ "recovery_shares": 1, "recovery_threshold": 1 });
     let answer = server.call("PUT", "sys/init", "", Some(body)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    server.root = answer.json()["root_token"].as_str().unwrap().to_owned();
+    let made = answer.json();
+    server.root = made["root_token"].as_str().unwrap().to_owned();
+    server.recovery_key = made["recovery_keys"][0].as_str().unwrap().to_owned();
     server
 }
 
-async fn start(folder: &Path, extra: &str) -> (Running, SocketAddr) {
+async fn start(folder: &Path, data: &Path, extra: &str) -> (Running, Vec<SocketAddr>) {
     let text = format!(
         "listener \"tcp\" {{ address = \"127.0.0.1:0\" tls_disable = true }}\n\
          storage \"embedded\" {{ path = {:?} }}\n\
          seal \"static\" {{ current_key_id = \"test\" current_key = \"file://{}\" }}\n\
          audit \"file\" \"file\" {{ options {{ file_path = {:?} }} }}\n{extra}\n",
-        folder.join("data"),
+        data,
         folder.join("seal.key").display(),
         folder.join("audit.log"),
     );
     let environment = Environment::from_fn(|_| None);
     let config = Config::parse("test", &text, &environment).unwrap();
     let running = Running::start(&config, &environment).await.unwrap();
-    let Some(server::listener::Address::Tcp { address, .. }) = running.addresses.first().cloned()
-    else {
-        panic!("the first listener is TCP");
+    let tcp = |address: &Address| match address {
+        Address::Tcp { address, .. } => Some(*address),
+        Address::Unix(_) => None,
     };
-    (running, address)
+    let addresses = running.addresses.iter().filter_map(tcp).collect();
+    (running, addresses)
 }
 
 impl TestServer {
@@ -110,8 +137,9 @@ impl TestServer {
     /// Stops the server and starts it again on the same data.
     pub async fn restart(&mut self) {
         self.running.take().unwrap().stop().await.unwrap();
-        let (running, address) = start(self.folder.path(), &self.extra).await;
-        (self.running, self.address) = (Some(running), address);
+        let (running, addresses) = start(self.folder.path(), &self.data, &self.extra).await;
+        (self.running, self.address) = (Some(running), addresses[0]);
+        self.addresses = addresses;
     }
 
     /// One request below `/v1/`.
@@ -143,14 +171,19 @@ impl TestServer {
 
     /// Exactly these bytes on a connection of their own.
     pub async fn raw(&self, bytes: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // A server that refuses early may close before it has read everything.
-        let _ = stream.write_all(bytes).await;
-        let mut all = Vec::new();
-        let _ = stream.read_to_end(&mut all).await;
-        let text = String::from_utf8_lossy(&all).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        Answer { status, head: head.to_owned(), text: body.to_owned() }
+        exchange(self.address, bytes).await
     }
+}
+
+/// Sends these bytes on a connection of their own, and reads until the other side ends it.
+pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A server that refuses early may close before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    let mut all = Vec::new();
+    let _ = stream.read_to_end(&mut all).await;
+    let text = String::from_utf8_lossy(&all).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    Answer { status, head: head.to_owned(), text: body.to_owned() }
 }

@@ -122,6 +122,41 @@ async fn a_listener_keeps_its_own_limit_of_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_listener_says_what_a_body_may_hold() {
+    let mut server = server_with(
+        "listener \"tcp\" { address = \"127.0.0.1:0\" tls_disable = true max_json_depth = 3 \
+         max_json_string_value_length = 20 max_json_object_entry_count = 4 \
+         max_json_array_element_count = 2 }",
+    )
+    .await;
+    let root = server.root.clone();
+    server.call("PUT", "sys/mounts/plain", &root, Some(json!({ "type": "kv" }))).await;
+    let bodies = [
+        (json!({ "k": [["v"]] }), 204),
+        (json!({ "k": [[["v"]]] }), 400),
+        (json!({ "k": "x".repeat(20) }), 204),
+        (json!({ "k": "x".repeat(21) }), 413),
+        (json!({ "a": 1, "b": 2, "c": 3, "d": 4 }), 204),
+        (json!({ "a": 1, "b": 2, "c": 3, "d": 4, "e": 5 }), 413),
+        (json!({ "k": [1, 2] }), 204),
+        (json!({ "k": [1, 2, 3] }), 413),
+    ];
+    for (body, _) in &bodies {
+        let answer = server.call("PUT", "plain/a", &root, Some(body.clone())).await;
+        assert_eq!(answer.status, 204, "the first listener has the usual limits: {answer:?}");
+    }
+    server.address = server.addresses[1];
+    for (body, status) in &bodies {
+        let answer = server.call("PUT", "plain/a", &root, Some(body.clone())).await;
+        assert_eq!(answer.status, *status, "{body}: {answer:?}");
+    }
+    // In front of the pipeline too.
+    let unseal = json!({ "key": "0".repeat(21) });
+    let answer = server.call("PUT", "sys/unseal", "", Some(unseal)).await;
+    assert_eq!(answer.status, 413, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_method_or_place_is_told_apart() {
     let server = server().await;
     let root = &server.root;

@@ -1,8 +1,17 @@
 //! Whole servers, asked by HTTP as anybody would.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod audit;
+mod bypasses;
+mod ceremonies;
+mod cors;
+mod doors;
 mod durability;
+mod full_disk;
+mod headers;
 mod input;
+mod insight;
+mod log;
 mod secrecy;
 mod wrapping;

@@ -40,6 +40,7 @@ impl Machine {
             audit: AuditSetup::default(),
             clock: clock.clone(),
             random,
+            outbound: Arc::new(core_engine_api::Isolated),
             settings: Settings::default(),
         };
         let core = Core::new(parts, |core| {

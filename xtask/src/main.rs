@@ -10,10 +10,12 @@
 
 mod bench;
 mod crash;
+mod examples;
 mod folder;
 mod http;
 mod interop;
 mod options;
+mod postgres;
 mod process;
 mod random;
 mod server;
@@ -40,18 +42,30 @@ struct Chore {
     run: fn(Options) -> Result<Tally>,
 }
 
-const CHORES: [Chore; 7] = [
+const CHORES: [Chore; 9] = [
     Chore {
         name: "bench",
-        usage: "[--seconds N] [--only WORKLOAD] | --start [--leases N]",
+        usage: "[--seconds N] [--only WORKLOAD] | --leases [N] [--seconds N] | --start [--leases N]",
         summary: "Measures the release build beside OpenBao and checks the bars.",
         run: bench::run,
     },
     Chore {
         name: "crash",
-        usage: "[--rounds N] [--seed N] [--release | --openbao]",
+        usage: "[--dynamic] [--rounds N] [--seed N] [--release | --openbao]",
         summary: "Kills the server under load, again and again, and looks for lost writes.",
         run: crash::run,
+    },
+    Chore {
+        name: "demo",
+        usage: "dynamic [--release]",
+        summary: "Shows a tour of the README as somebody would type it.",
+        run: tour::demo,
+    },
+    Chore {
+        name: "examples",
+        usage: "",
+        summary: "Runs the example applications against a real database.",
+        run: examples::run,
     },
     Chore {
         name: "interop",

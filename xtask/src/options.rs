@@ -27,6 +27,16 @@ impl Options {
         value.parse().map(Some).map_err(|_| format!("{name} does not take '{value}'"))
     }
 
+    /// The value of `--name [VALUE]`, where `--name` alone means `default`.
+    pub(crate) fn value_or<T: FromStr>(&mut self, name: &str, default: T) -> Result<Option<T>> {
+        let place = self.0.iter().position(|word| word == name);
+        let next = place.and_then(|place| self.0.get(place + 1));
+        match next.is_some_and(|word| !word.starts_with('-')) {
+            true => self.value(name),
+            false => Ok(self.flag(name).then_some(default)),
+        }
+    }
+
     /// The plain words that are left.
     pub(crate) fn words(self) -> Result<Vec<String>> {
         match self.0.iter().find(|word| word.starts_with('-')) {
@@ -59,6 +69,10 @@ mod tests {
         assert!(!given.flag("--release"));
         assert_eq!(given.value::<u32>("--rounds").unwrap(), Some(7));
         assert_eq!(given.words().unwrap(), ["kv"]);
+        for (text, leases) in [("--leases", Some(9)), ("--leases 3 --x", Some(3)), ("--x", None)] {
+            assert_eq!(options(text).value_or::<u32>("--leases", 9).unwrap(), leases, "{text}");
+        }
+        assert_eq!(options("--leases --x").value_or::<u32>("--leases", 9).unwrap(), Some(9));
     }
 
     #[test]

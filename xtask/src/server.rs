@@ -235,7 +235,10 @@ fn write_config(
         (Product::Strongroom, _) => format!("storage \"embedded\" {{\n  path = \"{data}\"\n}}\n"),
     };
     text.push_str(&format!(
-        "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n\
+        "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n  \
+         disable_unauthed_rekey_endpoints = false\n  \
+         disable_unauthed_generate_root_endpoints = false\n}}\n\
+         telemetry {{\n  prometheus_retention_time = \"30s\"\n  disable_hostname = true\n}}\n\
          api_addr = \"http://{address}\"\n\
          unsafe_allow_api_audit_creation = true\n"
     ));

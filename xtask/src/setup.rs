@@ -1,6 +1,6 @@
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::options::Options;
@@ -22,6 +22,7 @@ pub(crate) fn run(options: Options) -> Result<Tally> {
     options.finish()?;
     let peers = peers()?;
     load_generator()?;
+    databases()?;
     println!("{}", process::capture(Command::new(&peers.bao).arg("version"))?.trim());
     Ok(Tally { passed: 1, failed: 0 })
 }
@@ -58,7 +59,7 @@ pub(crate) fn load_generator() -> Result<()> {
     program("wrk", "wrk")
 }
 
-fn install_python(home: &std::path::Path) -> Result<()> {
+fn install_python(home: &Path) -> Result<()> {
     let place = home.join("python");
     program("python3", "python3")?;
     let mut venv = Command::new("python3");
@@ -73,7 +74,7 @@ fn install_python(home: &std::path::Path) -> Result<()> {
     process::run(pip.args(PYTHON_PACKAGES))
 }
 
-fn install_node(home: &std::path::Path) -> Result<()> {
+fn install_node(home: &Path) -> Result<()> {
     let place = home.join("node");
     program("node", "nodejs")?;
     program("npm", "npm")?;
@@ -81,6 +82,21 @@ fn install_node(home: &std::path::Path) -> Result<()> {
     let mut npm = Command::new("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(&place);
     process::capture(npm.args(NODE_PACKAGES)).map(|_| ())
+}
+
+/// Makes sure that a PostgreSQL server is there.
+pub(crate) fn postgres() -> Result<()> {
+    // Debian keeps the server off the path; this it puts there.
+    program("pg_ctlcluster", "postgresql")
+}
+
+/// Makes sure that the servers are there which the tests of engines start.
+pub(crate) fn databases() -> Result<()> {
+    postgres()?;
+    program("mariadbd", "mariadb-server")?;
+    program("redis-server", "redis-server")?;
+    program("rabbitmq-server", "rabbitmq-server")?;
+    program("curl", "curl")
 }
 
 /// Makes sure that `name` can be started, from Debian's `package` if need be.
@@ -97,9 +113,23 @@ fn debian_package(package: &str) -> Result<()> {
     process::capture(Command::new("apt-get").args(["update", "-q"]))?;
     let mut install = Command::new("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "-q", package]);
-    process::capture(&mut install).map(|_| ())
+    without_services(|| process::capture(&mut install).map(|_| ()))
 }
 
-fn is_root() -> bool {
+/// Packages of servers start them at once, unless this program of Debian's says no.
+fn without_services(install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let policy = Path::new("/usr/sbin/policy-rc.d");
+    if policy.exists() {
+        return install();
+    }
+    let fault = |e: std::io::Error| format!("cannot write {}: {e}", policy.display());
+    fs::write(policy, "#!/bin/sh\nexit 101\n").map_err(fault)?;
+    fs::set_permissions(policy, fs::Permissions::from_mode(0o755)).map_err(fault)?;
+    let outcome = install();
+    fs::remove_file(policy).map_err(fault)?;
+    outcome
+}
+
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0)
 }

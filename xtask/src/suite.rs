@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::options::Options;
 use crate::tally::Tally;
-use crate::{Result, crash, interop, process, root, setup, tidy, tour};
+use crate::{Result, crash, examples, interop, process, root, setup, tidy, tour};
 
 /// How many kills are enough for every run; the full number is a command of its own.
 const CRASH_ROUNDS: &str = "10";
@@ -18,12 +18,14 @@ const LINTS: [Part; 3] = [
     ("tidy", || tidy::run(options(""))),
 ];
 
-const TESTS: [Part; 5] = [
+const TESTS: [Part; 7] = [
     ("setup", || setup::run(options(""))),
     ("cargo test", cargo_test),
     ("interop", || interop::run(options(""))),
     ("crash", || crash::run(options(&format!("--rounds {CRASH_ROUNDS}")))),
+    ("crash of dynamic credentials", || crash::run(options("--dynamic --rounds 10"))),
     ("tour", || tour::run(options(""))),
+    ("examples", || examples::run(options(""))),
 ];
 
 /// Runs every test there is. A part that cannot run counts as one failure, and the others go on.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::folder::Folder;
 use crate::options::Options;
+use crate::postgres::Postgres;
 use crate::tally::Tally;
 use crate::{Result, root, server, wait};
 
@@ -30,21 +31,84 @@ const SERVER_LIMIT: Duration = Duration::from_secs(60);
 /// in its place.
 const USUAL_ADDRESS: &str = "127.0.0.1:8200";
 
-/// Runs the commands of the README in one new folder and compares what they print. What one of
-/// them exports holds for the later ones.
+/// Where a PostgreSQL listens, as the README has it. The tour starts one and puts its address there.
+const USUAL_DATABASE: &str = "127.0.0.1:5432";
+
+/// Runs the tours of the README, one for each of its parts that has commands, and compares what they
+/// print.
 pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let release = options.flag("--release");
     options.finish()?;
+    let mut tally = Tally::default();
+    for part in parts(&readme()?) {
+        tally += walk(part, release, false)?;
+    }
+    if tally == Tally::default() {
+        return Err("README.md has no ```console block, so the tour shows nothing".to_owned());
+    }
+    Ok(tally)
+}
+
+/// Runs one tour before the eyes of whoever asked for it.
+pub(crate) fn demo(mut options: Options) -> Result<Tally> {
+    let release = options.flag("--release");
+    let name = options.words()?;
+    let [name] = &name[..] else {
+        let names = DEMOS.map(|(name, _)| name).join(", ");
+        return Err(format!("name one demo: {names}"));
+    };
+    let demo = DEMOS.iter().find(|(demo, _)| demo == name);
+    let (_, title) = demo.ok_or_else(|| format!("there is no demo {name}"))?;
+    let readme = readme()?;
+    let part = parts(&readme).into_iter().find(|part| part.text.starts_with(title));
+    walk(part.ok_or_else(|| format!("README.md has no part {title:?}"))?, release, true)
+}
+
+/// The demos, and the headings in the README under which they stand.
+const DEMOS: [(&str, &str); 1] = [("dynamic", "## A database user that ends by itself")];
+
+fn readme() -> Result<String> {
     let path = root().join("README.md");
-    let text =
-        fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))
+}
+
+/// What stands under one heading, and the number of the line before it.
+struct Part<'a> {
+    text: &'a str,
+    line: usize,
+}
+
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut starts: Vec<usize> = text.match_indices("\n## ").map(|(at, _)| at + 1).collect();
+    starts.insert(0, 0);
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let part = |(start, end): (&usize, usize)| Part {
+        text: &text[*start..end],
+        line: text[..*start].lines().count(),
+    };
+    starts.iter().zip(ends).map(part).collect()
+}
+
+/// Runs the commands of one part in one new folder. What one of them exports holds for the later
+/// ones.
+fn walk(part: Part<'_>, release: bool, aloud: bool) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut text = part.text.to_owned();
+    if blocks(&text).is_empty() {
+        return Ok(tally);
+    }
     let binary = server::build(release)?;
     let address = server::free_address()?.to_string();
-    let text = text.replace(USUAL_ADDRESS, &address);
-    let tour =
-        Tour { folder: Folder::new("tour")?, state: Folder::new("tour-state")?, binary, address };
+    text = text.replace(USUAL_ADDRESS, &address);
+    let mut database = None;
+    if text.contains(USUAL_DATABASE) {
+        let postgres = Postgres::start()?;
+        text = text.replace(USUAL_DATABASE, &postgres.address.to_string());
+        database = Some(postgres);
+    }
+    let (folder, state) = (Folder::new("tour")?, Folder::new("tour-state")?);
+    let tour = Tour { folder, state, binary, address, database, aloud };
     let mut servers = Vec::new();
-    let mut tally = Tally::default();
     for block in blocks(&text) {
         for shown in &block.commands {
             let result = match block.is_server {
@@ -53,12 +117,10 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
             };
             tally.count(result.is_ok());
             if let Err(message) = result {
-                println!("README.md line {}: {}\n{message}", block.line, shown.command);
+                let line = part.line + block.line;
+                println!("README.md line {line}: {}\n{message}", shown.command);
             }
         }
-    }
-    if tally == Tally::default() {
-        return Err("README.md has no ```console block, so the tour shows nothing".to_owned());
     }
     Ok(tally)
 }
@@ -70,6 +132,9 @@ struct Tour {
     state: Folder,
     binary: PathBuf,
     address: String,
+    database: Option<Postgres>,
+    /// Commands and what they print are shown.
+    aloud: bool,
 }
 
 /// A process that ends with the tour.
@@ -85,6 +150,7 @@ impl Tour {
             .map_err(|error| format!("bash did not start: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
+        self.tell(shown, &text);
         if !output.status.success() {
             return Err(format!("it ended with {}:\n{text}{errors}", output.status));
         }
@@ -106,10 +172,19 @@ impl Tour {
             check(&shown.output, &fs::read_to_string(&log).unwrap_or_default()).ok()
         });
         match printed {
-            Some(()) => Ok(child),
+            Some(()) => {
+                self.tell(shown, &fs::read_to_string(&log).unwrap_or_default());
+                Ok(child)
+            }
             None => {
                 check(&shown.output, &fs::read_to_string(&log).unwrap_or_default()).map(|()| child)
             }
+        }
+    }
+
+    fn tell(&self, shown: &Shown, printed: &str) {
+        if self.aloud {
+            println!("$ {}\n{printed}", shown.command);
         }
     }
 
@@ -131,6 +206,9 @@ impl Tour {
         shell.env("BASH_ENV", self.state.path().join("environment"));
         shell.env("VAULT_DEV_LISTEN_ADDRESS", &self.address);
         shell.env("PATH", std::env::join_paths(paths).unwrap_or_default());
+        if let Some(database) = &self.database {
+            shell.envs(database.environment());
+        }
         shell.env("HOME", self.folder.path()).stdin(Stdio::null());
         shell
     }
@@ -214,6 +292,16 @@ mod tests {
         assert_eq!(found[0].commands[0].command, "run dev");
         assert_eq!(found[0].commands[0].output, ["ready …"]);
         assert_eq!(found[1].commands[1].output, ["one", "two"]);
+    }
+
+    #[test]
+    fn parts_begin_at_their_headings() {
+        let text = "# Name\none\n## First\ntwo\n### Below\n## Second\nthree\n";
+        let found: Vec<(&str, usize)> =
+            parts(text).into_iter().map(|part| (part.text, part.line)).collect();
+        let expected =
+            [("# Name\none\n", 0), ("## First\ntwo\n### Below\n", 2), ("## Second\nthree\n", 5)];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -1,20 +1,13 @@
 use std::sync::Arc;
 
 use base_types::{Error, Result, Secret};
-use bytes::Bytes;
 use core_engine_api::Body;
 use core_pipeline::{Core, GeneratedRoot, Peer, TOKEN_LENGTH};
 use core_seal::{GenerateRootStatus, refuse_pgp_keys};
 use http::{HeaderMap, Method};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{HttpResponse, render};
-
-/// A small body of one of the endpoints in front of the pipeline; an empty one is an empty object.
-pub(crate) fn body<T: DeserializeOwned>(text: &Bytes) -> Result<T> {
-    Body::json(text.clone())?.read()
-}
 
 /// Who asks for one of the operations that shares authorise.
 pub(crate) struct Asking<'a> {
@@ -56,8 +49,10 @@ impl Asking<'_> {
     }
 }
 
-/// Ending somebody's operation takes its nonce, which only those taking part have been told, or a
-/// token that may do it anyway (CVE-2025-52894, CVE-2025-4656, CVE-2026-5807).
+/// Ending an operation takes its nonce, so that nobody ends another one than they know of, or a token
+/// with sudo (CVE-2025-4656). The status shows the nonce, as clients need it: what keeps strangers
+/// away is a listener that asks for a token, as all do unless told otherwise (CVE-2025-52894,
+/// CVE-2026-5807).
 pub(crate) async fn check_may_cancel(asking: &Asking<'_>, given: &str, nonce: &str) -> Result<()> {
     let is_known = base_crypto::constant_time_eq(given.as_bytes(), nonce.as_bytes());
     if nonce.is_empty() || is_known || asking.has_sudo().await? {
@@ -95,10 +90,10 @@ struct Attempt<'a> {
 pub(crate) async fn generate_root(
     asking: &Asking<'_>,
     method: &Method,
-    text: &Bytes,
+    body: &Body,
 ) -> Result<HttpResponse> {
     let Asking { core, path, .. } = *asking;
-    let request: Share = body(text)?;
+    let request: Share = body.read()?;
     match (path, method.as_str()) {
         ("generate-root/attempt", "GET") => {
             let status = core.seals.generate_root_status().await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use base_crypto::{Random, random_uuid};
 use base_types::{Error, ErrorKind, Namespace, RequestPath, Result, Secret, Ttl};
 use bytes::Bytes;
-use core_engine_api::{Body, Verb};
+use core_engine_api::{Body, JsonLimits, Verb};
 use core_pipeline::{Peer, Request};
 use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
@@ -57,15 +57,21 @@ impl Target {
     }
 }
 
+/// What came over the wire.
+pub(crate) struct Parts<'a> {
+    pub(crate) target: Target,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) peer: Peer,
+}
+
 /// The request as the pipeline takes it.
 pub(crate) fn request(
     random: &dyn Random,
-    target: Target,
-    headers: &HeaderMap,
-    body: Bytes,
-    peer: Peer,
+    limits: &JsonLimits,
+    parts: Parts<'_>,
 ) -> Result<Request> {
-    let Target { verb, help, mut path, query } = target;
+    let Parts { target: Target { verb, help, mut path, query }, headers, body, peer } = parts;
     match (verb.is_listing(), path.ends_with('/')) {
         (true, false) => path.push('/'),
         (false, true) if matches!(verb, Verb::Patch | Verb::Write) => {
@@ -77,9 +83,9 @@ pub(crate) fn request(
         path.clear();
     }
     let body = match verb {
-        Verb::Write if is_form(headers, &body) => Body::json(form(&body)?)?,
-        Verb::Write | Verb::Patch => Body::json(body)?,
-        Verb::Delete if !body.is_empty() => Body::json(body)?,
+        Verb::Write if is_form(headers, &body) => Body::json_within(form(&body)?, limits)?,
+        Verb::Write | Verb::Patch => Body::json_within(body, limits)?,
+        Verb::Delete if !body.is_empty() => Body::json_within(body, limits)?,
         _ if query.is_empty() => Body::Empty,
         _ => Body::Query(query),
     };
@@ -134,11 +140,12 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
     }
 }
 
-/// What the audit log and engines may ask for: everything but what authenticates the caller
-/// (CVE-2026-4525).
+/// What the audit log may ask for: everything but what authenticates the caller (CVE-2026-4525). Some
+/// clients send what they would log in with along (OpenBao's inline authentication).
 fn others(headers: &HeaderMap) -> Vec<(String, String)> {
     let is_other = |name: &str| {
         !matches!(name, "authorization" | "x-vault-token" | "cookie" | "proxy-authorization")
+            && !name.starts_with("x-vault-inline-auth-")
     };
     let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))

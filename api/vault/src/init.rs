@@ -4,12 +4,12 @@ use base_crypto::hex;
 use base_types::{Error, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use core_engine_api::Body;
 use core_pipeline::Core;
 use core_seal::{Share, Split, refuse_pgp_keys};
 use serde::{Deserialize, Serialize};
 
-use crate::{HttpResponse, ceremony, render};
+use crate::{HttpResponse, render};
 
 pub(crate) async fn read(core: &Arc<Core>) -> Result<HttpResponse> {
     #[derive(Serialize)]
@@ -44,8 +44,8 @@ struct Keys<'a> {
     root_token: &'a str,
 }
 
-pub(crate) async fn initialize(core: &Arc<Core>, body: &Bytes) -> Result<HttpResponse> {
-    let init: Init = ceremony::body(body)?;
+pub(crate) async fn initialize(core: &Arc<Core>, body: &Body) -> Result<HttpResponse> {
+    let init: Init = body.read()?;
     let pgp =
         init.pgp_keys.iter().chain(&init.recovery_pgp_keys).chain(Some(&init.root_token_pgp_key));
     refuse_pgp_keys(pgp.map(String::as_str))?;

@@ -6,6 +6,8 @@
 //! operations that shares authorise (`init`, `unseal`, `generate-root`, `rekey`).
 
 mod ceremony;
+mod cors;
+mod early;
 mod health;
 mod incoming;
 mod init;
@@ -19,11 +21,13 @@ use std::sync::Arc;
 
 use base_types::{Error, ErrorKind, Namespace, Result};
 use bytes::Bytes;
-use core_engine_api::Verb;
-use core_pipeline::{Core, Peer};
+use core_engine_api::{Body, JsonLimits, Verb};
+use core_pipeline::{Core, Flight, Landing, Peer, Request};
+use early::Access;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::Full;
 
+pub use early::{EARLY, Early};
 pub use status::status;
 
 /// The API in front of one core.
@@ -31,6 +35,7 @@ pub use status::status;
 pub struct Api {
     core: Arc<Core>,
     open: WithoutToken,
+    limits: JsonLimits,
 }
 
 /// What a listener offers to requests without a token, beyond what every listener does.
@@ -50,8 +55,9 @@ pub const VERSION: &str = concat!("2.7.2+strongroom.", env!("CARGO_PKG_VERSION")
 pub type HttpResponse = Response<Full<Bytes>>;
 
 impl Api {
-    pub fn new(core: Arc<Core>, open: WithoutToken) -> Self {
-        Self { core, open }
+    /// `limits` are for the bodies of requests.
+    pub fn new(core: Arc<Core>, open: WithoutToken, limits: JsonLimits) -> Self {
+        Self { core, open, limits }
     }
 
     /// Answers one request whose body has been read.
@@ -63,10 +69,23 @@ impl Api {
         body: Bytes,
         peer: Peer,
     ) -> HttpResponse {
-        match self.try_answer(method, uri, headers, body, peer).await {
+        let page = match cors::Page::of(&self.core, uri, headers) {
+            Ok(page) => page,
+            Err(refusal) => return *refusal,
+        };
+        if let Some(page) = &page
+            && method == Method::OPTIONS
+        {
+            return page.preflight(headers);
+        }
+        let mut response = match self.try_answer(method, uri, headers, body, peer).await {
             Ok(response) => response,
             Err(error) => render::error(&error),
+        };
+        if let Some(page) = page {
+            page.admit(response.headers_mut());
         }
+        response
     }
 
     async fn try_answer(
@@ -82,9 +101,9 @@ impl Api {
         }
         let target = incoming::Target::parse(method, uri)?;
         // Boxed, since its state would make every other request larger.
-        if target.path.starts_with("sys/")
+        if let Some(early) = Early::find(&target.path)
             && let Some(response) =
-                Box::pin(self.before_the_pipeline(method, &target, headers, &body, &peer)).await
+                Box::pin(self.early(early, method, &target, headers, &body, &peer)).await
         {
             return response;
         }
@@ -94,7 +113,9 @@ impl Api {
             return Ok(refusal);
         }
         let repeats_data = render::repeats_data(&target.path);
-        let request = incoming::request(&*self.core.random, target, headers, body, peer)?;
+        let parts = incoming::Parts { target, headers, body, peer };
+        let request = incoming::request(&*self.core.random, &self.limits, parts)?;
+        let _landing = self.begin(method, uri, &request);
         let namespace = request.namespace.clone();
         let help = request.help.then(|| request.path.clone());
         let reply = self.core.handle(request).await;
@@ -111,6 +132,14 @@ impl Api {
         Ok(response)
     }
 
+    /// The request shows in `sys/in-flight-req` for as long as this lives.
+    fn begin(&self, method: &Method, uri: &Uri, request: &Request) -> Landing {
+        let core = &self.core;
+        let remote = request.peer.remote;
+        let flight = Flight::new(core.clock.now(), remote, uri.path(), method.as_str());
+        core.in_flight.begin(request.id.clone(), flight)
+    }
+
     /// What may be asked of a path, for a caller who may know it.
     fn help(&self, namespace: &Namespace, path: &str) -> Result<HttpResponse> {
         let nothing = || Error::not_found("unsupported path");
@@ -120,48 +149,55 @@ impl Api {
         render::data(&core_system::help(&mount, below).ok_or_else(nothing)?)
     }
 
-    /// The endpoints that work without a token, sealed or not. `None` for all others.
-    async fn before_the_pipeline(
+    /// `None` leaves the request to the pipeline.
+    async fn early(
         &self,
+        early: &Early,
         method: &Method,
         target: &incoming::Target,
         headers: &HeaderMap,
         body: &Bytes,
         peer: &Peer,
     ) -> Option<Result<HttpResponse>> {
-        let path = target.path.strip_prefix("sys/")?;
-        let core = &self.core;
+        let (core, path) = (&self.core, early.path);
         let asking = ceremony::Asking { core, headers, peer, path };
-        let answer = match (path, method.as_str()) {
+        match early.access {
+            Access::Anybody => {}
+            Access::Ceremony(is_open) => {
+                if let Err(error) = asking.check_may_begin(is_open(&self.open)).await {
+                    return Some(Err(error));
+                }
+            }
+            Access::Metrics if self.open.metrics && target.verb == Verb::Read => {}
+            Access::WhileSealed if core.is_sealed() && target.verb == Verb::Write => {}
+            Access::Metrics | Access::WhileSealed => return None,
+        }
+        let body = match target.verb {
+            Verb::Write | Verb::Delete => Body::json_within(body.clone(), &self.limits),
+            _ => Ok(Body::Empty),
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(match (path, method.as_str()) {
             ("health", "GET" | "HEAD") => health::health(core, target).await,
             ("seal-status", "GET") => seal_status::status(core).await,
             ("leader", "GET") => health::leader(),
             ("init", "GET") => init::read(core).await,
-            ("init", "PUT" | "POST") => init::initialize(core, body).await,
-            ("unseal", "PUT" | "POST") => seal_status::unseal(core, body).await,
-            ("seal", "PUT" | "POST") if core.is_sealed() => Ok(render::empty()),
-            ("metrics", "GET") if self.open.metrics => {
+            ("init", "PUT" | "POST") => init::initialize(core, &body).await,
+            ("unseal", "PUT" | "POST") => seal_status::unseal(core, &body).await,
+            ("seal", "PUT" | "POST") => Ok(render::empty()),
+            ("metrics", "GET") => {
                 let format = target.query("format").unwrap_or_default();
-                core_system::metrics(core, format).map(render::raw)
+                core_system::metrics(core, format).await.map(render::raw)
             }
             ("generate-root/attempt" | "generate-root/update", _) => {
-                match asking.check_may_begin(self.open.generate_root).await {
-                    Ok(()) => ceremony::generate_root(&asking, method, body).await,
-                    Err(error) => Err(error),
-                }
+                ceremony::generate_root(&asking, method, &body).await
             }
-            (path, _) if path.starts_with("rekey/") || path.starts_with("rekey-recovery-key/") => {
-                match asking.check_may_begin(self.open.rekey).await {
-                    Ok(()) => rekey::rekey(&asking, method, body).await,
-                    Err(error) => Err(error),
-                }
-            }
-            ("health" | "seal-status" | "leader" | "init" | "unseal", _) => {
-                Err(Error::new(ErrorKind::Unsupported, ""))
-            }
-            _ => return None,
-        };
-        Some(answer)
+            _ if path.starts_with("rekey") => rekey::rekey(&asking, method, &body).await,
+            _ => Err(Error::new(ErrorKind::Unsupported, "")),
+        })
     }
 }
 

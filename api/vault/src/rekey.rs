@@ -1,5 +1,5 @@
 use base_types::{Error, Result, Secret};
-use bytes::Bytes;
+use core_engine_api::Body;
 use core_seal::{
     RekeyOptions, RekeyStatus, RekeyStep, RekeyTarget, Split, VerifyStatus, VerifyStep,
     refuse_pgp_keys,
@@ -7,7 +7,7 @@ use core_seal::{
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::ceremony::{Asking, body, check_may_cancel};
+use crate::ceremony::{Asking, check_may_cancel};
 use crate::init::{base64_texts, hex_texts};
 use crate::{HttpResponse, render};
 
@@ -70,7 +70,7 @@ struct Verified<'a> {
 pub(crate) async fn rekey(
     asking: &Asking<'_>,
     method: &Method,
-    text: &Bytes,
+    body: &Body,
 ) -> Result<HttpResponse> {
     let Asking { core, path, .. } = *asking;
     if core.is_sealed() {
@@ -81,7 +81,7 @@ pub(crate) async fn rekey(
         Some((_, step)) => (RekeyTarget::Root, step),
         None => return Err(Error::not_found("")),
     };
-    let request: Request = body(text)?;
+    let request: Request = body.read()?;
     let seals = &core.seals;
     match (step, method.as_str()) {
         ("init", "GET") => status(&seals.rekey_status(target).await?),
@@ -127,8 +127,8 @@ pub(crate) async fn rekey(
                 }
             }
         }
-        ("backup", "GET") => Err(Error::not_found("no backed-up keys found")),
-        ("backup", "DELETE") => Ok(render::empty()),
+        ("backup" | "recovery-key-backup", "GET") => Err(Error::invalid("no backed-up keys found")),
+        ("backup" | "recovery-key-backup", "DELETE") => Ok(render::empty()),
         _ => Err(Error::unsupported()),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn reply(reply: Reply, repeats_data: bool) -> HttpResponse {
         return raw(answer);
     }
     if outcome.is_empty() {
-        return empty();
+        return if outcome.accepted { accepted() } else { empty() };
     }
     if outcome.absent && outcome.data.is_none() && outcome.warnings.is_empty() {
         return with_type(StatusCode::NOT_FOUND, "application/json", Bytes::new());
@@ -46,7 +46,7 @@ pub(crate) fn reply(reply: Reply, repeats_data: bool) -> HttpResponse {
 /// The old paths whose answers have the members of `data` beside it once more, as clients from before
 /// the envelope expect them.
 pub(crate) fn repeats_data(path: &str) -> bool {
-    const EXACT: [&str; 11] = [
+    const EXACT: [&str; 12] = [
         "audit",
         "auth",
         "capabilities",
@@ -54,6 +54,7 @@ pub(crate) fn repeats_data(path: &str) -> bool {
         "capabilities-self",
         "config/auditing/request-headers",
         "config/cors",
+        "ha-status",
         "key-status",
         "mounts",
         "policy",
@@ -115,6 +116,11 @@ pub(crate) fn raw(raw: Raw) -> HttpResponse {
 pub(crate) fn data(data: &impl Serialize) -> base_types::Result<HttpResponse> {
     let body = serde_json::to_vec(data).map_err(Error::internal)?;
     Ok(json(StatusCode::OK, body))
+}
+
+/// The work goes on after the answer, about which there is nothing to say.
+fn accepted() -> HttpResponse {
+    with_type(StatusCode::ACCEPTED, "application/json", Bytes::new())
 }
 
 pub(crate) fn empty() -> HttpResponse {

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use base_types::{Error, Result, Secret};
-use bytes::Bytes;
+use core_engine_api::Body;
 use core_pipeline::Core;
 use serde::{Deserialize, Serialize};
 
-use crate::{HttpResponse, VERSION, ceremony, render};
+use crate::{HttpResponse, VERSION, render};
 
 /// <https://openbao.org/api-docs/system/seal-status/>
 #[derive(Serialize)]
@@ -59,8 +59,8 @@ struct Unseal {
     reset: bool,
 }
 
-pub(crate) async fn unseal(core: &Arc<Core>, body: &Bytes) -> Result<HttpResponse> {
-    let request: Unseal = ceremony::body(body)?;
+pub(crate) async fn unseal(core: &Arc<Core>, body: &Body) -> Result<HttpResponse> {
+    let request: Unseal = body.read()?;
     if !core.seals.status().await?.initialized {
         return Err(Error::invalid("Vault is not initialized"));
     }

@@ -134,8 +134,8 @@ async fn read<P: Part>(engine: Arc<Approle>, _: Call, request: RoleName) -> Resu
     else {
         return Err(Error::internal("a role does not answer with an object"));
     };
-    let cidrs = fields.get("secret_id_bound_cidrs").cloned();
-    fields.insert("bound_cidr_list".into(), cidrs.unwrap_or_default());
+    // The deprecated name is one to write: what it set is read under the new one.
+    fields.insert("bound_cidr_list".into(), Value::Null);
     let own: Map<String, Value> =
         fields.into_iter().filter(|(name, _)| P::FIELDS.contains(&name.as_str())).collect();
     let response = Response::data(&own)?;

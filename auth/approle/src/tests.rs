@@ -251,7 +251,6 @@ async fn every_setting_can_be_read_changed_and_reset() {
         ("period", "token_period", json!(60), json!(0)),
         ("policies", "token_policies", json!(["x"]), json!([])),
         ("secret-id-bound-cidrs", "secret_id_bound_cidrs", json!(["127.0.0.0/8"]), Value::Null),
-        ("bound-cidr-list", "bound_cidr_list", json!(["127.0.0.0/8"]), Value::Null),
         ("secret-id-num-uses", "secret_id_num_uses", json!(3), json!(0)),
         ("secret-id-ttl", "secret_id_ttl", json!(60), json!(0)),
         ("token-bound-cidrs", "token_bound_cidrs", json!(["127.0.0.0/8"]), json!([])),
@@ -270,6 +269,18 @@ async fn every_setting_can_be_read_changed_and_reset() {
         let elsewhere = format!("role/none/{part}");
         assert_eq!(harness.send(Verb::Write, &elsewhere, json!({field: value})).await.status, 404);
     }
+}
+
+#[tokio::test]
+async fn what_a_deprecated_name_sets_is_read_under_the_new_one() {
+    let harness = harness().await;
+    harness.ok(Verb::Write, "role/a", json!({})).await;
+    let (path, blocks) = ("role/a/bound-cidr-list", json!(["127.0.0.0/8"]));
+    harness.ok(Verb::Write, path, json!({"bound_cidr_list": blocks})).await;
+    let old = harness.ok(Verb::Read, path, Value::Null).await;
+    assert_eq!(old, json!({"bound_cidr_list": null}));
+    let new = harness.ok(Verb::Read, "role/a/secret-id-bound-cidrs", Value::Null).await;
+    assert_eq!(new, json!({"secret_id_bound_cidrs": blocks}));
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl Approle {
         self.tidy().await?;
         Ok(Response::accepted(
             "Tidy operation successfully started. Any information from the operation will be \
-             printed to the server's log.",
+             printed to Strongroom's server logs.",
         ))
     }
 

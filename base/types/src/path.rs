@@ -86,9 +86,18 @@ impl Namespace {
             || segment.trim() != segment
             || segment.contains("..")
             || !segment.chars().all(fits)
-            || RESERVED.contains(&segment.to_lowercase().as_str())
         {
-            return Err(Error::invalid(format!("{segment:?} cannot be the name of a namespace")));
+            let fault = if segment.contains(' ') {
+                "contains space characters that cannot be used in a namespace name"
+            } else {
+                "cannot be the name of a namespace"
+            };
+            return Err(Error::invalid(format!("{segment:?} {fault}")));
+        }
+        if RESERVED.contains(&segment.to_lowercase().as_str()) {
+            return Err(Error::invalid(format!(
+                "\"{segment}/\" is a reserved path and cannot be used as a namespace name"
+            )));
         }
         let path = format!("{}{segment}/", self.0);
         if path.len() > LENGTH_MAX {

@@ -1,10 +1,11 @@
 //! Commands about the program itself, and those that the binary runs without this crate.
 
 use crate::command::{Arity, Command};
-use crate::completion;
 use crate::context::Context;
+use crate::env::Environment;
 use crate::failure::{Failure, Outcome};
-use crate::help;
+use crate::out::Out;
+use crate::{Call, completion, help, served};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command {
@@ -97,7 +98,13 @@ async fn print_help(cx: &mut Context) -> Outcome {
 /// `completion SHELL` prints the script; the script calls `completion words WORD...`.
 async fn print_completion(cx: &mut Context) -> Outcome {
     if cx.arg(0) == "words" {
-        completion::candidates(&cx.args[1..]).into_iter().for_each(|word| cx.out.line(word));
+        let words = cx.args[1..].to_vec();
+        let mut found = completion::candidates(&words);
+        if found.is_empty() {
+            let (program, env) = (cx.program.clone(), cx.env.clone());
+            found = served_candidates(&program, env, &words).await;
+        }
+        found.into_iter().for_each(|word| cx.out.line(word));
         return Ok(());
     }
     let script = completion::script(cx.arg(0), &cx.program);
@@ -105,4 +112,15 @@ async fn print_completion(cx: &mut Context) -> Outcome {
         script.ok_or_else(|| Failure::local("there are scripts for bash, zsh and fish"))?;
     cx.out.line(script);
     Ok(())
+}
+
+/// What the server could add to the last of `words`, asked as the command before it would ask.
+async fn served_candidates(program: &str, env: Environment, words: &[String]) -> Vec<String> {
+    let Some((last, before)) = words.split_last() else { return Vec::new() };
+    let Call { command: Some(command), rest, .. } = Call::of(before) else { return Vec::new() };
+    let begun = Context::new(program, command, env, rest, Out::of_process());
+    match begun {
+        Ok(mut begun) => served::candidates(&mut begun, last).await,
+        Err(_) => Vec::new(),
+    }
 }

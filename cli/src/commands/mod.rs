@@ -10,7 +10,7 @@ mod misc;
 mod mounts;
 mod namespace;
 mod operator;
-mod paths;
+pub(crate) mod paths;
 mod policy;
 mod quorum;
 mod remount;

@@ -11,7 +11,7 @@ pub(crate) fn run(tally: &mut Tally) {
     tally.record("a token never shows", token_stays_hidden());
 }
 
-fn ours(line: &str, home: &Path) -> (i32, String, String) {
+pub(crate) fn ours(line: &str, home: &Path) -> (i32, String, String) {
     let this = std::env::current_exe().unwrap();
     let output = call(&this, &parse(line, &Default::default()), home, &[(AS_CLI, "1")]);
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -10,6 +10,7 @@
 
 mod alone;
 mod compare;
+mod completion;
 mod proxy;
 mod session;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     }
     let mut tally = Tally::default();
     alone::run(&mut tally);
+    tally.record("what the server has is completed", completion::run());
     match std::env::var_os("STRONGROOM_TEST_BAO") {
         Some(bao) => compare::run(bao.as_ref(), &mut tally),
         None => println!("not run: the comparison with bao (STRONGROOM_TEST_BAO names no binary)"),

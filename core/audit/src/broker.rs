@@ -221,7 +221,7 @@ impl Broker {
         let settings = Settings::parse(&config, self.allow_prefix, self.poster.is_some())?;
         let _changing = self.changes.lock().await;
         if self.set.load().find(&config.path).is_some() {
-            return Err(Error::invalid("path already in use").at(&config.path));
+            return Err(Error::invalid("path already in use"));
         }
         let Settings { log_raw, hmac_accessor, elide_list_responses, skip_test, .. } = settings;
         let style = Style::new(salt, log_raw, hmac_accessor, elide_list_responses);

@@ -41,7 +41,7 @@ impl Kind {
     pub fn parse(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
             let known = Self::ALL.map(Self::as_str).join(", ");
-            Error::invalid(format!("unknown type of audit device {name:?}; known are {known}"))
+            Error::invalid(format!("unknown backend type: {name:?}; there are {known}"))
         })
     }
 

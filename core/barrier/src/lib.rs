@@ -12,11 +12,13 @@ mod keyring;
 mod listing;
 mod record;
 mod rotation;
+mod sealed;
 mod transaction;
 mod view;
 
 pub use barrier::{Barrier, KEYRING, KeyStatus};
 pub use record::Record;
 pub use rotation::RotationConfig;
+pub use sealed::Sealed;
 pub use transaction::Tx;
 pub use view::View;

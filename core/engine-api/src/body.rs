@@ -2,33 +2,39 @@ use base_types::{Error, Result};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::JsonLimits;
+
 /// The fields that came with a request.
 #[derive(Clone, Debug, Default)]
 pub enum Body {
     #[default]
     Empty,
-    /// The text of a JSON object within the limits of [`Body::json`].
+    /// The text of a JSON object within the limits of [`Body::json_within`].
     Json(Bytes),
     /// The query of a request without a body, decoded.
     Query(Vec<(String, String)>),
 }
 
-/// Deeper nesting than any secret needs; it bounds the stack of every later pass over the text.
-const DEPTH_MAX: usize = 64;
-/// Bounds the work of passes that cost per value, such as the audit's HMAC (CVE-2025-6203).
-const VALUES_MAX: usize = 100_000;
-
 impl Body {
-    /// Checks the text once, so that whoever reads it later can rely on it: an object, nested at
-    /// most 64 deep, at most 100,000 values, valid UTF-8.
+    /// As [`Body::json_within`] the usual limits.
     ///
     /// # Errors
-    /// `Invalid` with the line and column of the fault and nothing of the text itself.
+    /// As there.
     pub fn json(text: Bytes) -> Result<Self> {
+        Self::json_within(text, &JsonLimits::default())
+    }
+
+    /// Checks the text once, so that whoever reads it later can rely on it: an object within the
+    /// limits, valid UTF-8.
+    ///
+    /// # Errors
+    /// `Invalid` with the line and column of the fault and nothing of the text itself; `TooLarge`
+    /// for what is beyond a limit.
+    pub fn json_within(text: Bytes, limits: &JsonLimits) -> Result<Self> {
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::Empty);
         }
-        check_limits(&text)?;
+        limits.check(&text)?;
         let text_str = std::str::from_utf8(&text)
             .map_err(|_| Error::invalid("failed to decode JSON input: the text is not UTF-8"))?;
         let raw: &RawValue = serde_json::from_str(text_str).map_err(|error| syntax(&error))?;
@@ -82,41 +88,6 @@ fn syntax(error: &serde_json::Error) -> Error {
         error.line(),
         error.column()
     ))
-}
-
-/// One pass over the bytes, before anything recursive sees them.
-fn check_limits(text: &[u8]) -> Result<()> {
-    let (mut depth, mut values) = (0usize, 0usize);
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => skip_string(&mut bytes),
-            b'{' | b'[' => {
-                depth += 1;
-                values += 1;
-                if depth > DEPTH_MAX {
-                    return Err(Error::invalid("the JSON body is nested deeper than 64 levels"));
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' => values += 1,
-            _ => {}
-        }
-        if values > VALUES_MAX {
-            return Err(Error::too_large("the JSON body holds more than 100000 values"));
-        }
-    }
-    Ok(())
-}
-
-fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => drop(bytes.next()),
-            b'"' => return,
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

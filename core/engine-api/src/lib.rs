@@ -6,11 +6,16 @@
 
 mod arbitrary;
 mod backend;
+mod base_url;
 mod body;
 mod call;
+mod json_limits;
 mod kind;
 mod mount;
+mod outbound;
 mod pattern;
+#[cfg(feature = "testing")]
+mod plain_http;
 mod response;
 mod routes;
 #[cfg(feature = "testing")]
@@ -20,12 +25,18 @@ mod weak;
 
 pub use arbitrary::Arbitrary;
 pub use backend::{Backend, Found};
+pub use base_tls::{ClientTls, ServerCheck};
 pub use base_types::TokenId;
+pub use base_url::BaseUrl;
 pub use body::Body;
 pub use call::{Call, Caller, Verb};
+pub use json_limits::JsonLimits;
 pub use kind::{Kind, Meta, Role};
 pub use mount::{Mount, Services, Tuning};
-pub use response::{Act, AuthReply, LeaseGrant, LoginGrant, Raw, Response, TokenType, WrapReply};
+pub use outbound::{Isolated, Outbound, Pod};
+pub use response::{
+    Act, AuthReply, LeaseGrant, LoginGrant, Made, Raw, Response, TokenType, WrapReply,
+};
 pub use routes::{Endpoint, RouteOptions, Routes};
 pub use token_params::{TokenFields, TokenParams, TokenUpdate, deprecated, parse_cidrs};
 

@@ -5,6 +5,8 @@ use base_crypto::Random;
 use base_types::{BoxFuture, Clock, Namespace, Result, Secret, Ttl};
 use core_barrier::View;
 
+use crate::Outbound;
+
 /// An engine's whole world.
 #[derive(Clone)]
 pub struct Mount {
@@ -19,6 +21,7 @@ pub struct Mount {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub services: Arc<dyn Services>,
+    pub outbound: Arc<dyn Outbound>,
 }
 
 /// The limits in force for a mount: its own where tuned, else the server's.
@@ -35,4 +38,8 @@ pub trait Services: Send + Sync + 'static {
 
     /// A password by the named password policy, or by the server's own for `None`.
     fn password<'a>(&'a self, policy: Option<&'a str>) -> BoxFuture<'a, Result<Secret<String>>>;
+
+    /// Counts, for monitoring, that a password of somebody else's system was changed, or that it
+    /// could not be.
+    fn count_rotation(&self, succeeded: bool);
 }

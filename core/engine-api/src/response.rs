@@ -121,9 +121,18 @@ pub struct LeaseGrant {
 
 /// Runs once the lease is stored (or before it is extended, when it is renewed), so that a crash on
 /// the way leaves a lease that cleans up and never a secret that nothing knows of. It is told when
-/// the lease ends, and may replace the data of the answer by what is only known now.
-pub type Act =
-    Box<dyn FnOnce(Timestamp) -> BoxFuture<'static, Result<Option<Box<RawValue>>>> + Send>;
+/// the lease ends.
+pub type Act = Box<dyn FnOnce(Timestamp) -> BoxFuture<'static, Result<Made>> + Send>;
+
+/// What is known of a secret only once it has been made.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// Replaces the data of the answer.
+    pub data: Option<Box<RawValue>>,
+    /// The secret itself ends at this time: so does its lease, if it was to end later.
+    pub expires: Option<Timestamp>,
+    pub warnings: Vec<String>,
+}
 
 impl fmt::Debug for LeaseGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -144,6 +144,10 @@ impl<E: Engine> Routes<E> {
 
     /// How leases of this kind are renewed (what the engine stored, the increment asked for) and
     /// revoked. Both must be repeatable: a crash may make them run twice.
+    ///
+    /// A revocation that fails with `Unavailable` or `Upstream` may be the fault of its target, whose
+    /// other leases then wait with it until one of them can be revoked; any other failure is the
+    /// lease's own. One that takes longer than a minute is given up.
     pub fn lease<R, RFut, V, VFut>(&mut self, kind: &'static str, renew: R, revoke: V)
     where
         R: Fn(Arc<E>, Box<RawValue>, Ttl) -> RFut + Send + Sync + 'static,

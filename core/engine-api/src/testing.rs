@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use base_crypto::{Random, SeededRandom};
 use base_types::{
-    BoxFuture, Error, ErrorKind, ManualClock, Namespace, Result, Secret, Timestamp, TokenId, Ttl,
+    BoxFuture, Clock, Error, ErrorKind, ManualClock, Namespace, Result, Secret, Timestamp, TokenId,
+    Ttl,
 };
 use bytes::Bytes;
 use core_barrier::{Barrier, View};
@@ -18,9 +19,11 @@ use serde_json::{Value, json};
 use store_mem::MemStore;
 
 use crate::{
-    Backend, Body, Call, Caller, Endpoint, Engine, Found, Kind, LoginGrant, Mount, Response,
-    Services, Tuning, Verb,
+    Backend, Body, Call, Caller, Endpoint, Engine, Found, Isolated, Kind, LeaseGrant, LoginGrant,
+    Mount, Outbound, Response, Services, Tuning, Verb,
 };
+
+pub use crate::plain_http::PlainHttp;
 
 /// One mounted engine with its world.
 pub struct Harness {
@@ -43,6 +46,8 @@ pub struct Answer {
     pub warnings: Vec<String>,
     pub login: Option<LoginGrant>,
     pub refresh: Option<Ttl>,
+    /// What was granted and has been made.
+    pub lease: Option<LeaseGrant>,
 }
 
 /// The limits that OpenBao has where nothing is configured: 768 hours.
@@ -58,11 +63,18 @@ impl Services for Limits {
     fn password<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<Secret<String>>> {
         Box::pin(async { Ok(Secret::new("generated".to_owned())) })
     }
+
+    fn count_rotation(&self, _: bool) {}
 }
 
 impl Harness {
     /// Mounts an engine on an empty, unsealed barrier at 2026-01-01, called from 127.0.0.1.
     pub async fn open<E: Engine>() -> Self {
+        Self::open_towards::<E>(Arc::new(Isolated)).await
+    }
+
+    /// The same for an engine that reaches other systems.
+    pub async fn open_towards<E: Engine>(outbound: Arc<dyn Outbound>) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_767_225_600)));
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(7));
         let barrier = Barrier::new(Arc::new(MemStore::new()), random.clone(), clock.clone());
@@ -78,6 +90,7 @@ impl Harness {
             clock: clock.clone(),
             random,
             services: Arc::new(Limits),
+            outbound,
         };
         let kind = Kind::of::<E>();
         let backend = kind.open(mount.clone()).await.expect("an engine opens on empty storage");
@@ -133,7 +146,26 @@ impl Harness {
 
     async fn handle(&self, verb: Verb, path: &str, body: &str) -> Result<Response> {
         let (route, call) = self.call(verb, path, body)?;
-        self.backend.call(route, call).await
+        let mut response = self.backend.call(route, call).await?;
+        if let Some(lease) = &mut response.lease
+            && let Some(act) = lease.act.take()
+        {
+            let made = act(self.clock.now().plus(lease.ttl.or(TTL_MAX))).await;
+            if made.is_err() {
+                // As the pipeline does, which cannot know how far it got.
+                let (kind, internal) = (lease.kind, lease.internal.clone());
+                self.backend.revoke_lease(kind, internal).await?;
+            }
+            let made = made?;
+            response.data = made.data.or(response.data);
+            response.warnings.extend(made.warnings);
+        }
+        Ok(response)
+    }
+
+    /// Ends what was granted.
+    pub async fn revoke(&self, lease: &LeaseGrant) -> Result<()> {
+        self.backend.revoke_lease(lease.kind, lease.internal.clone()).await
     }
 
     fn call(&self, verb: Verb, path: &str, body: &str) -> Result<(usize, Call)> {
@@ -213,13 +245,13 @@ impl Answer {
             (false, true) => 204,
             (false, false) => 200,
         };
-        let Response { warnings, login, refresh, absent, .. } = response;
+        let Response { warnings, login, refresh, absent, lease, .. } = response;
         // Some answers have the fault for their data.
         let (data, errors) = match data["error"].as_str().filter(|_| absent) {
             Some(fault) => (Value::Null, vec![fault.to_owned()]),
             None => (data, Vec::new()),
         };
-        Self { status, data, errors, warnings, login, refresh }
+        Self { status, data, errors, warnings, login, refresh, lease }
     }
 
     fn failed(error: &Error) -> Self {
@@ -237,7 +269,15 @@ impl Answer {
         };
         let text = error.public().to_owned();
         let errors = if text.is_empty() { Vec::new() } else { vec![text] };
-        Self { status, data: Value::Null, errors, warnings: Vec::new(), login: None, refresh: None }
+        Self {
+            status,
+            data: Value::Null,
+            errors,
+            warnings: Vec::new(),
+            login: None,
+            refresh: None,
+            lease: None,
+        }
     }
 }
 
@@ -379,6 +419,7 @@ mod tests {
             warnings: vec!["w".into()],
             login: Some(login),
             refresh: None,
+            lease: None,
         };
         let outcome = compare(&json!(status), &theirs, &answer);
         assert_eq!(outcome.is_ok(), same, "{theirs} {outcome:?}");

@@ -286,6 +286,26 @@ impl Tokens {
         }
     }
 
+    /// As [`Tokens::begin_revocation`] for many at once. Those that are gone are left out.
+    pub async fn begin_revocations(&self, ids: &[TokenId]) -> Result<Vec<Arc<Token>>> {
+        let now = self.clock.now();
+        let tokens = self
+            .state
+            .transact(move |tx| async move {
+                let mut tokens = Vec::with_capacity(ids.len());
+                for id in ids {
+                    if let Some(token) = tx.get::<Token>(&token_key(id)).await? {
+                        let refuse = |token| Ok(revoking(token, now));
+                        tokens.push(Arc::new(self.change_in(&tx, token, refuse).await?));
+                    }
+                }
+                Ok(tokens)
+            })
+            .await?;
+        tokens.iter().for_each(|token| self.forget(&token.id));
+        Ok(tokens)
+    }
+
     /// The children of a token that sort after `after`, a page of them.
     pub async fn children(
         &self,
@@ -329,20 +349,43 @@ impl Tokens {
                 if let Some(parent) = parent_link {
                     tx.delete(&child_key(parent, id));
                 }
-                let Some(token) = tx.get::<Token>(&token_key(id)).await? else { return Ok(false) };
-                tx.delete(&token_key(id));
-                tx.delete(&accessor_key(&token.namespace, &token.accessor));
-                if let Some(parent) = &token.parent {
-                    tx.delete(&child_key(parent, id));
-                }
-                let lease = lease_of(&token);
-                let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
-                self.leases.remove(&tx, &stored.unwrap_or(lease));
-                Ok(true)
+                self.erase_in(&tx, id).await
             })
             .await?;
         self.forget(id);
         Ok(existed)
+    }
+
+    /// Removes tokens that nothing depends on, and everything that points at them, all at once. It
+    /// answers with those that were still there.
+    pub async fn erase_all(&self, tokens: &[Arc<Token>]) -> Result<Vec<Arc<Token>>> {
+        let erased = self
+            .state
+            .transact(move |tx| async move {
+                let mut erased = Vec::with_capacity(tokens.len());
+                for token in tokens {
+                    if self.erase_in(&tx, &token.id).await? {
+                        erased.push(token.clone());
+                    }
+                }
+                Ok(erased)
+            })
+            .await?;
+        tokens.iter().for_each(|token| self.forget(&token.id));
+        Ok(erased)
+    }
+
+    async fn erase_in(&self, tx: &Tx, id: &TokenId) -> Result<bool> {
+        let Some(token) = tx.get::<Token>(&token_key(id)).await? else { return Ok(false) };
+        tx.delete(&token_key(id));
+        tx.delete(&accessor_key(&token.namespace, &token.accessor));
+        if let Some(parent) = &token.parent {
+            tx.delete(&child_key(parent, id));
+        }
+        let lease = lease_of(&token);
+        let stored = self.leases.read_in(tx, &lease.namespace, &lease.id).await?;
+        self.leases.remove(tx, &stored.unwrap_or(lease));
+        Ok(true)
     }
 
     /// The accessors of a namespace, in order, a page of them.
@@ -396,24 +439,32 @@ impl Tokens {
         id: &TokenId,
         change: impl Fn(Token) -> Result<Token> + Send + Sync,
     ) -> Result<Arc<Token>> {
-        let (key, change) = (token_key(id), &change);
-        let key = key.as_str();
+        let change = &change;
         let token = self
             .state
             .transact(move |tx| async move {
-                let before = tx.get::<Token>(key).await?.ok_or_else(Error::denied)?;
-                let (old, times) = (lease_of(&before), (before.expires, before.renewed));
-                let token = change(before)?;
-                if (token.expires, token.renewed) != times {
-                    let stored = self.leases.read_in(&tx, &old.namespace, &old.id).await?;
-                    self.leases.replace(&tx, &stored.unwrap_or(old), &lease_of(&token))?;
-                }
-                tx.put(key, &token)?;
-                Ok(token)
+                let token = tx.get::<Token>(&token_key(id)).await?.ok_or_else(Error::denied)?;
+                self.change_in(&tx, token, change).await
             })
             .await?;
         self.forget(id);
         Ok(Arc::new(token))
+    }
+
+    async fn change_in(
+        &self,
+        tx: &Tx,
+        before: Token,
+        change: impl Fn(Token) -> Result<Token> + Send + Sync,
+    ) -> Result<Token> {
+        let (old, times) = (lease_of(&before), (before.expires, before.renewed));
+        let token = change(before)?;
+        if (token.expires, token.renewed) != times {
+            let stored = self.leases.read_in(tx, &old.namespace, &old.id).await?;
+            self.leases.replace(tx, &stored.unwrap_or(old), &lease_of(&token))?;
+        }
+        tx.put(&token_key(&token.id), &token)?;
+        Ok(token)
     }
 
     /// Called after a change is stored and before it is acknowledged.
@@ -460,6 +511,7 @@ fn lease_of(token: &Token) -> Lease {
         renewed: token.renewed,
         renewable: token.renewable,
         subject: Subject::Token { token: token.id.clone() },
+        queued: false,
         failures: 0,
         cause: None,
     }

@@ -3,6 +3,8 @@ use core_barrier::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::Target;
+
 /// A promise that something ends.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Lease {
@@ -18,6 +20,9 @@ pub struct Lease {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewable: bool,
     pub subject: Subject,
+    /// Its time has come, and it waits in the queue of its target: it is nobody's any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub queued: bool,
     /// How often revoking it has failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
@@ -59,24 +64,61 @@ impl Lease {
         record_key(&self.namespace, &self.id)
     }
 
-    pub(crate) fn due_key(&self) -> Option<String> {
-        self.expires.map(|at| format!("lease/due/{}/{}/{}", sortable(at), self.namespace, self.id))
+    /// Every index entry of the lease as it is now.
+    pub(crate) fn index_keys(&self) -> impl Iterator<Item = String> {
+        let stuck = self.is_stuck().then(|| stuck_key(&self.namespace, &self.id));
+        [self.due_key(), self.queue_key(), self.token_key(), stuck].into_iter().flatten()
     }
 
-    /// A lease whose revocation has been tried does not wait for its token any more.
+    pub(crate) fn due_key(&self) -> Option<String> {
+        let at = self.expires.filter(|_| !self.queued)?;
+        Some(format!("lease/due/{}/{}/{}", sortable(at), self.namespace, self.id))
+    }
+
+    pub(crate) fn queue_key(&self) -> Option<String> {
+        let target = self.target().filter(|_| self.queued)?;
+        Some(format!("{}{}", target.queue(), self.entry()))
+    }
+
+    /// A lease whose revocation has begun does not wait for its token any more.
     pub(crate) fn token_key(&self) -> Option<String> {
         match &self.subject {
-            Subject::Secret { token, .. } if self.failures == 0 => {
+            Subject::Secret { token, .. } if self.failures == 0 && !self.queued => {
                 Some(format!("lease/token/{token}/{}/{}", self.namespace, self.id))
             }
             Subject::Secret { .. } | Subject::Token { .. } => None,
         }
     }
 
-    pub(crate) fn stuck_key(&self) -> String {
-        stuck_key(&self.namespace, &self.id)
+    /// What stands for the lease in the queue of its target.
+    pub fn entry(&self) -> String {
+        format!("{}/{}", self.namespace, self.id)
+    }
+
+    /// The system that the secret lives in; tokens live here.
+    pub fn target(&self) -> Option<Target> {
+        match &self.subject {
+            Subject::Secret { mount, target, .. } => {
+                Some(Target { mount: mount.clone(), name: target.clone() })
+            }
+            Subject::Token { .. } => None,
+        }
+    }
+
+    /// Whether it was given up on, and waits for a person.
+    pub fn is_stuck(&self) -> bool {
+        self.failures >= FAILURES_MAX
+    }
+
+    /// Whether its holder may still use and renew it.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        !self.queued && self.failures == 0 && self.expires.is_none_or(|at| at > now)
     }
 }
+
+/// After so many failed attempts a lease is left to a person: it stays listed with its cause and
+/// is tried again only on request.
+pub(crate) const FAILURES_MAX: u32 = 6;
 
 pub(crate) fn stuck_key(namespace: &str, id: &str) -> String {
     format!("lease/stuck/{namespace}/{id}")
@@ -131,6 +173,7 @@ mod tests {
                 max_ttl: Ttl::from_seconds(600),
                 token: TokenId("t1".into()),
             },
+            queued: false,
             failures: 0,
             cause: None,
         };
@@ -138,6 +181,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&lease).unwrap(), golden);
         let read: Lease = serde_json::from_str(golden).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), golden);
+        let queued = Lease { queued: true, failures: 2, cause: Some("no".into()), ..read };
+        let golden = golden.replace("}}}", r#"}},"queued":true,"failures":2,"cause":"no"}"#);
+        assert_eq!(serde_json::to_string(&queued).unwrap(), golden);
     }
 
     #[test]

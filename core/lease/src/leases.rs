@@ -4,12 +4,9 @@ use base_types::{Clock, ErrorKind, Result, Timestamp, TokenId, Ttl};
 use core_barrier::{Tx, View};
 use tokio::sync::Notify;
 
-use crate::lease::{Mark, record_key, sortable, split_namespace, stuck_key};
+use crate::lease::{FAILURES_MAX, Mark, record_key, sortable, split_namespace, stuck_key};
 use crate::{Lease, Subject};
 
-/// After so many failed attempts a lease is left to a person: it stays listed with its cause and
-/// is tried again only on request.
-const FAILURES_MAX: u32 = 6;
 /// The wait after the first failure; it doubles with each further one.
 const RETRY_FIRST: Ttl = Ttl::from_seconds(10);
 
@@ -20,8 +17,8 @@ const COUNT_PAGE: usize = 1000;
 /// and what it is about are stored together or not at all.
 pub struct Leases {
     /// The whole barrier: transactions span leases and their subjects.
-    state: View,
-    clock: Arc<dyn Clock>,
+    pub(crate) state: View,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Rung when something becomes due earlier than anybody may be waiting for.
     sooner: Notify,
 }
@@ -40,10 +37,7 @@ impl Leases {
 
     pub fn insert(&self, tx: &Tx, lease: &Lease) -> Result<()> {
         tx.put(&lease.key(), lease)?;
-        if let Some(key) = lease.due_key() {
-            tx.put(&key, &Mark())?;
-        }
-        if let Some(key) = lease.token_key() {
+        for key in lease.index_keys() {
             tx.put(&key, &Mark())?;
         }
         self.sooner.notify_one();
@@ -52,14 +46,8 @@ impl Leases {
 
     pub fn remove(&self, tx: &Tx, lease: &Lease) {
         tx.delete(&lease.key());
-        if let Some(key) = lease.due_key() {
+        for key in lease.index_keys() {
             tx.delete(&key);
-        }
-        if let Some(key) = lease.token_key() {
-            tx.delete(&key);
-        }
-        if lease.failures >= FAILURES_MAX {
-            tx.delete(&lease.stuck_key());
         }
     }
 
@@ -112,7 +100,12 @@ impl Leases {
 
     /// The lease that the index entry `key` names. One that cannot be read must not keep the others
     /// waiting: it is listed as given up on, and its entry is to go.
-    async fn indexed(&self, key: &str, namespace: &str, id: &str) -> Result<Option<Lease>> {
+    pub(crate) async fn indexed(
+        &self,
+        key: &str,
+        namespace: &str,
+        id: &str,
+    ) -> Result<Option<Lease>> {
         match self.read(namespace, id).await {
             Err(error) if error.is(ErrorKind::Corrupt) => {
                 tracing::error!(entry = %key, error = %error.log(), "a lease cannot be read and will not be revoked");
@@ -149,8 +142,12 @@ impl Leases {
         self.sooner.notified().await;
     }
 
-    /// Makes a lease due now and takes it off its token, which is going.
+    /// Makes a lease due now and takes it off its token, which is going. One that waits in the queue
+    /// of its target already goes on waiting.
     pub fn release(&self, tx: &Tx, lease: &Lease) -> Result<()> {
+        if lease.queued {
+            return Ok(());
+        }
         let now = Lease { expires: Some(self.clock.now()), failures: 0, ..lease.clone() };
         self.replace(tx, lease, &now)?;
         if let Some(key) = now.token_key() {
@@ -159,7 +156,7 @@ impl Leases {
         Ok(())
     }
 
-    /// Notes that revoking failed: tries again later, and in the end leaves it to a person.
+    /// Notes that revoking failed by the lease's own fault: tries again later, and in the end leaves it to a person.
     pub async fn postpone(&self, lease: &Lease, cause: &str) -> Result<()> {
         let now = self.clock.now();
         self.state
@@ -169,33 +166,34 @@ impl Leases {
                 };
                 let wait = Ttl::from_seconds(RETRY_FIRST.seconds() << stored.failures.min(10));
                 let failures = stored.failures + 1;
-                let stuck = failures >= FAILURES_MAX;
                 let later = Lease {
+                    queued: false,
                     failures,
                     cause: Some(cause.to_owned()),
-                    expires: (!stuck).then(|| now.plus(wait)),
+                    expires: (failures < FAILURES_MAX).then(|| now.plus(wait)),
                     ..stored.clone()
                 };
-                self.replace(&tx, &stored, &later)?;
-                if stuck {
-                    tx.put(&later.stuck_key(), &Mark())?;
-                }
-                Ok(())
+                self.replace(&tx, &stored, &later)
             })
             .await
     }
 
-    /// The leases that were given up on, a page of them.
+    /// The leases that were given up on and sort after `after`, at most `limit` (zero for all).
     pub async fn stuck(&self, namespace: &str, after: &str, limit: usize) -> Result<Vec<Lease>> {
         let root = format!("lease/stuck/{namespace}/");
-        let after = if after.is_empty() { String::new() } else { format!("{root}{after}") };
+        let mut after = if after.is_empty() { String::new() } else { format!("{root}{after}") };
         let mut leases = Vec::new();
-        for key in self.state.keys(&root, &after, limit).await? {
-            let id = key.strip_prefix(&root).unwrap_or_default();
-            // One that cannot be read is in the server's log; it must not hide the others.
-            match self.read(namespace, id).await {
-                Err(error) if error.is(ErrorKind::Corrupt) => {}
-                found => leases.extend(found?),
+        while limit == 0 || leases.len() < limit {
+            let missing = if limit == 0 { 0 } else { limit - leases.len() };
+            let keys = self.state.keys(&root, &after, missing).await?;
+            let Some(last) = keys.last() else { break };
+            after.clone_from(last);
+            for key in keys {
+                // One that cannot be read is in the server's log; it must not hide the others.
+                match self.read(namespace, key.strip_prefix(&root).unwrap_or_default()).await {
+                    Err(error) if error.is(ErrorKind::Corrupt) => {}
+                    found => leases.extend(found?),
+                }
             }
         }
         Ok(leases)
@@ -203,13 +201,22 @@ impl Leases {
 
     /// How many leases start with `prefix`; reads keys only, page by page.
     pub async fn count(&self, namespace: &str, prefix: &str) -> Result<u64> {
+        self.count_keys(&record_key(namespace, prefix)).await
+    }
+
+    /// How many leases of all namespaces were given up on.
+    pub async fn count_stuck(&self) -> Result<u64> {
+        self.count_keys("lease/stuck/").await
+    }
+
+    pub(crate) async fn count_keys(&self, prefix: &str) -> Result<u64> {
         let (mut total, mut after) = (0, String::new());
         loop {
-            let page = self.page(namespace, prefix, &after, COUNT_PAGE).await?;
+            let page = self.state.keys(prefix, &after, COUNT_PAGE).await?;
             total += page.len() as u64;
-            match page.last() {
-                Some(last) if page.len() == COUNT_PAGE => after.clone_from(last),
-                _ => return Ok(total),
+            match page.into_iter().last().filter(|_| total % COUNT_PAGE as u64 == 0) {
+                Some(last) => after = last,
+                None => return Ok(total),
             }
         }
     }

@@ -6,7 +6,7 @@ use base_crypto::Random;
 use base_types::{Clock, Error, Namespace, Result, Secret, Timestamp, Ttl};
 use core_audit::Broker;
 use core_barrier::{Barrier, View};
-use core_engine_api::{Kind, LoginGrant};
+use core_engine_api::{Kind, LoginGrant, Outbound};
 use core_identity::{Entities, Tokens};
 use core_lease::Leases;
 use core_quota::Quotas;
@@ -17,10 +17,15 @@ use store_api::Store;
 use tokio::task::AbortHandle;
 
 use crate::counters::Counters;
+use crate::in_flight::InFlight;
 use crate::lockout::Lockouts;
+use crate::loggers::Loggers;
+use crate::making::Making;
 use crate::mounts::{LockoutConfig, MountEntry, MountTable};
 use crate::namespaces::{Namespaces, ROOT_ID};
 use crate::policies::Policies;
+use crate::targets::Workers;
+use crate::web::Cors;
 
 /// The server without its doors: everything a request needs, and the way to it.
 pub struct Core {
@@ -34,16 +39,21 @@ pub struct Core {
     pub quotas: Quotas,
     pub lockouts: Lockouts,
     pub counters: Counters,
+    pub in_flight: InFlight,
     pub settings: Settings,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    pub(crate) outbound: Arc<dyn Outbound>,
     pub started: Timestamp,
     /// The whole barrier. Its areas are described where they are used.
     pub state: View,
     pub(crate) mounts: MountTable,
+    pub(crate) making: Making,
+    pub(crate) workers: Workers,
     pub(crate) audit_setup: AuditSetup,
     /// There is one while unsealed: its keys come from the barrier.
     pub(crate) broker: ArcSwapOption<Broker>,
+    pub(crate) cors: ArcSwapOption<Cors>,
     /// Set once, when the server is put together: some engines hold the core themselves.
     kinds: OnceLock<Vec<Kind>>,
     /// Held while mounts and namespaces change.
@@ -67,6 +77,8 @@ pub struct Settings {
     /// By auth method, for mounts that are not tuned themselves; a method that is not here locks
     /// nobody out.
     pub lockouts: BTreeMap<String, LockoutConfig>,
+    /// `None` where there is no log.
+    pub loggers: Option<Arc<dyn Loggers>>,
     /// The configuration without secrets, for `sys/config/state/sanitized`.
     pub sanitized: serde_json::Value,
 }
@@ -82,6 +94,7 @@ impl Default for Settings {
             storage_type: "inmem".to_owned(),
             api_audit_creation: false,
             lockouts: LOCKABLE.map(|kind| (kind.to_owned(), LockoutConfig::default())).into(),
+            loggers: None,
             sanitized: serde_json::Value::Null,
         }
     }
@@ -104,6 +117,7 @@ pub struct Parts {
     pub audit: AuditSetup,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    pub outbound: Arc<dyn Outbound>,
     pub settings: Settings,
 }
 
@@ -120,7 +134,7 @@ impl Core {
     /// `kinds` makes the list of engines; those of the server's own get the core through the
     /// pointer.
     pub fn new(parts: Parts, kinds: impl FnOnce(&Weak<Self>) -> Vec<Kind>) -> Arc<Self> {
-        let Parts { store, seals, audit, clock, random, settings } = parts;
+        let Parts { store, seals, audit, clock, random, outbound, settings } = parts;
         let barrier = Barrier::new(store, random.clone(), clock.clone());
         let state = barrier.view("");
         let leases = Arc::new(Leases::new(state.clone(), clock.clone()));
@@ -133,16 +147,21 @@ impl Core {
             quotas: Quotas::default(),
             lockouts: Lockouts::default(),
             counters: Counters::default(),
+            in_flight: InFlight::default(),
             audit_setup: audit,
             broker: ArcSwapOption::empty(),
+            cors: ArcSwapOption::empty(),
             settings,
             started: clock.now(),
             clock,
             random,
+            outbound,
             state,
             barrier,
             seals,
             mounts: MountTable::default(),
+            making: Making::default(),
+            workers: Workers::default(),
             kinds: OnceLock::new(),
             changes: tokio::sync::Mutex::new(()),
             transition: tokio::sync::Mutex::new(()),
@@ -236,10 +255,12 @@ impl Core {
         self.namespaces.load().await?;
         self.load_quotas().await?;
         self.load_audit().await?;
+        self.load_cors().await?;
         self.load_mounts().await?;
         for namespace in self.namespaces.below(&Namespace::root()) {
             self.mount_built_in(&namespace).await?;
         }
+        self.resume_jobs().await?;
         self.spawn(self.clone().expire());
         self.spawn(self.clone().rotate_keys());
         Ok(())
@@ -261,6 +282,7 @@ impl Core {
         self.policies.forget();
         self.entities.clear();
         self.mounts.clear();
+        self.workers.clear();
         self.namespaces.clear();
         self.seals.reset_unseal();
         if let Some(broker) = self.broker.swap(None) {

@@ -11,6 +11,16 @@ pub struct Counters {
     pub tokens: Counter,
     /// Secrets with a lease.
     pub leases: Counter,
+    /// Leases that ended, of tokens and of secrets.
+    pub leases_ended: Counter,
+    /// Secrets whose lease was over and that their engine took back.
+    pub revoked: Counter,
+    /// How often an engine could not.
+    pub revocation_failures: Counter,
+    /// Passwords of other systems that were changed.
+    pub rotations: Counter,
+    /// How often one could not be.
+    pub rotation_failures: Counter,
     /// Responses that were put aside for the holder of a wrapping token.
     pub wrapped: Counter,
 }

@@ -1,15 +1,17 @@
 use std::sync::Arc;
 
 use base_types::{Error, Name, Result, Timestamp, TokenId, Ttl};
-use core_engine_api::{AuthReply, LeaseGrant, LoginGrant, TokenType, parse_cidrs};
+use core_engine_api::{Act, AuthReply, LeaseGrant, LoginGrant, Made, TokenType, parse_cidrs};
 use core_identity::{
     Entity, Issued, Kind, Limits, Login, NewToken, Times, Token, TokenRole, Uses, lifetime,
 };
 use core_lease::{Lease, Subject};
+use core_quota::Slot;
 use serde_json::value::RawValue;
 
-use crate::mounts::MountEntry;
+use crate::mounts::{self, MountEntry, MountRecord};
 use crate::reply::Outcome;
+use crate::revocation::within_time;
 use crate::session::Session;
 use crate::{Core, check_assignable};
 
@@ -149,6 +151,7 @@ impl Core {
         mount: &MountEntry,
         path: &str,
         session: Option<&Session>,
+        quota: Slot,
         grant: LeaseGrant,
         outcome: &mut Outcome,
     ) -> Result<()> {
@@ -159,7 +162,7 @@ impl Core {
         let life = lifetime(times, self.limits(mount), now, now)?;
         outcome.warnings.extend(life.warnings);
         let Owner { token: owner, is_stored, end } = Owner::of(&session.token);
-        let expires = end.map_or(life.expires, |end| end.min(life.expires));
+        let mut expires = end.map_or(life.expires, |end| end.min(life.expires));
         let random = base_crypto::random_base62(&*self.random, LEASE_ID_LENGTH);
         let lease = Lease {
             namespace: mount.namespace.id().to_string(),
@@ -176,13 +179,21 @@ impl Core {
                 max_ttl: grant.max_ttl,
                 token: owner.clone(),
             },
+            queued: false,
             failures: 0,
             cause: None,
         };
+        // Revoking it waits until it has been made.
+        let making = self.making.begin(&lease.id).await;
         let (new, owner) = (&lease, &owner);
         let is_kept = self
             .state
             .transact(move |tx| async move {
+                // What is removed with a mount was there when the removal began.
+                let record = tx.get::<MountRecord>(&mounts::record_key(&mount.record)).await?;
+                if record.is_none_or(|record| record.deleting) {
+                    return Err(Error::not_found("the mount is being removed"));
+                }
                 if !is_stored || self.tokens.is_alive(&tx, owner).await? {
                     return self.leases.insert(&tx, new).map(|()| true);
                 }
@@ -191,26 +202,52 @@ impl Core {
                 Ok(false)
             })
             .await?;
+        // Whatever becomes of the secret, its lease counts until it has ended.
+        quota.keep();
         if !is_kept {
-            return Err(Error::invalid(
-                "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
-            ));
+            return Err(ended());
         }
         if let Some(act) = grant.act {
-            match act(expires).await {
-                Ok(Some(data)) => outcome.data = Some(data),
-                Ok(None) => {}
+            match self.carry_out(act, &lease, expires).await {
+                Ok(made) => {
+                    outcome.data = made.data.or(outcome.data.take());
+                    outcome.warnings.extend(made.warnings);
+                    expires = made.expires.unwrap_or(expires);
+                }
                 Err(error) => {
                     // How far it got nobody knows: the lease cleans up.
-                    self.release_lease(&lease).await?;
+                    self.release_leases(&[lease]).await?;
                     return Err(error);
                 }
             }
         }
+        drop(making);
         outcome.lease_id = lease.id;
         outcome.lease_duration = now.until(expires);
         outcome.renewable = lease.renewable;
         Ok(())
+    }
+
+    /// Makes the secret of a lease, which ends earlier if the secret turns out to.
+    ///
+    /// # Errors
+    /// What the engine says; `Invalid` if the lease is being revoked already, with its token.
+    async fn carry_out(&self, act: Act, lease: &Lease, expires: Timestamp) -> Result<Made> {
+        let made = within_time(act(expires)).await?;
+        let end = made.expires.map_or(expires, |end| end.min(expires));
+        self.state
+            .transact(move |tx| async move {
+                let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
+                let stored = stored.filter(|stored| stored.is_alive(self.clock.now()));
+                let stored = stored.ok_or_else(ended)?;
+                if end < expires {
+                    let shortened = Lease { expires: Some(end), ..stored.clone() };
+                    self.leases.replace(&tx, &stored, &shortened)?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(Made { expires: Some(end), ..made })
     }
 
     /// The limits in force for what a mount issues.
@@ -279,9 +316,16 @@ impl Core {
         if !lease.renewable {
             return Err(Error::invalid("lease is not renewable"));
         }
-        // One whose revocation has failed is gone for its holder, though it is still listed.
-        if lease.failures > 0 || lease.expires.is_some_and(|at| at <= now) {
-            return Err(Error::invalid("lease expired"));
+        let making = self.making.begin(&lease.id).await;
+        // One whose revocation has begun is gone for its holder, though it is still listed.
+        if lease.is_stuck() {
+            return Err(Error::invalid(
+                "lease is expired and has failed previous revocation attempts",
+            ));
+        }
+        let expired = || Error::invalid("lease expired");
+        if !lease.is_alive(now) {
+            return Err(expired());
         }
         let mount = self
             .mount_by_id(mount)
@@ -291,19 +335,26 @@ impl Core {
             Times { ttl: increment.or(grant.ttl), max_ttl: grant.max_ttl, ..Times::default() };
         let life = lifetime(times, self.limits(&mount), lease.issued, now)?;
         warnings.extend(life.warnings);
+        let mut expires = life.expires;
         if let Some(act) = grant.act {
-            act(life.expires).await?;
+            let made = within_time(act(expires)).await?;
+            warnings.extend(made.warnings);
+            expires = made.expires.map_or(expires, |end| end.min(expires));
         }
-        let renewed = renewed(lease, life.expires, now, grant.internal);
-        let (old, new) = (lease, &renewed);
+        let renewed = renewed(lease, expires, now, grant.internal);
+        let new = &renewed;
         self.state
             .transact(move |tx| async move {
-                let stored = self.leases.read_in(&tx, &old.namespace, &old.id).await?;
+                let stored = self.leases.read_in(&tx, &new.namespace, &new.id).await?;
                 let stored = stored.ok_or_else(|| Error::invalid("lease not found"))?;
+                if !stored.is_alive(self.clock.now()) {
+                    return Err(expired());
+                }
                 self.leases.replace(&tx, &stored, new)
             })
             .await?;
-        Ok((renewed, now.until(life.expires)))
+        drop(making);
+        Ok((renewed, now.until(expires)))
     }
 }
 
@@ -327,6 +378,13 @@ impl Owner {
             }
         }
     }
+}
+
+/// The token of a caller ended while a secret was made for it.
+fn ended() -> Error {
+    Error::invalid(
+        "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
+    )
 }
 
 /// Base-62 digits at the end of a lease id.

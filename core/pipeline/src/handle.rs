@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use base_types::{Error, ErrorKind, Result};
 use core_engine_api::{Call, Caller, Endpoint, Found, Response, Verb};
-use core_identity::{Kind, Token, Uses};
+use core_identity::{Kind, Uses};
 use core_policy::{Granted, Operation, Parameters};
 use core_quota::Target;
 
 use crate::mounts::MountEntry;
 use crate::namespaces::NamespaceEntry;
+use crate::page;
 use crate::reply::{Outcome, Reply};
 use crate::session::Session;
 use crate::trail::Trail;
@@ -92,6 +93,8 @@ enum Plan {
         mount: Arc<MountEntry>,
         route: usize,
         call: Box<Call>,
+        /// How many entries a listing may have.
+        list_limit: Option<u32>,
     },
     /// The facade answers it from the list of endpoints; the caller may know them.
     Help,
@@ -137,8 +140,9 @@ impl Core {
         // An open path needs no token, so it takes no use off one: to look at a wrapping token must
         // not end it.
         let used = session.as_deref().filter(|_| !place.is_open());
-        let spent = self.take_use(used).await;
-        let (granted, plan) = match admitted.and_then(|admitted| spent.map(|()| admitted)) {
+        let taken = self.take_use(used).await;
+        let is_last_use = matches!(taken, Ok(true));
+        let (granted, plan) = match admitted.and_then(|admitted| taken.map(|_| admitted)) {
             Ok((granted, plan)) => (Some(granted), Ok(plan)),
             Err(error) => (None, Err(error)),
         };
@@ -160,7 +164,7 @@ impl Core {
             Ok(plan) => self.perform(&request, &place, session.as_deref(), plan).await,
             Err(error) => Err(error),
         };
-        if used.is_some_and(|session| is_last_use(&session.token)) {
+        if is_last_use {
             Box::pin(self.end_spent(used)).await;
         }
         if outcome.as_ref().is_err_and(|error| error.is(ErrorKind::Denied)) {
@@ -285,16 +289,19 @@ impl Core {
         if let Ok(session) = session {
             call.caller = caller(session, request);
         }
-        Ok((granted, Plan::Call { mount, route, call }))
+        let list_limit = granted.list_limit();
+        Ok((granted, Plan::Call { mount, route, call, list_limit }))
     }
 
-    /// Takes one use off a token that has only so many, whatever becomes of the request.
-    async fn take_use(&self, session: Option<&Session>) -> Result<()> {
+    /// Takes one use off a token that has only so many, whatever becomes of the request, and says
+    /// whether it was the last. Only what is stored knows: others may have taken theirs meanwhile.
+    async fn take_use(&self, session: Option<&Session>) -> Result<bool> {
         match session {
             Some(session) if session.token.uses != Uses::Unlimited => {
-                self.tokens.take_use(&session.token.id).await.map(drop)
+                let token = self.tokens.take_use(&session.token.id).await?;
+                Ok(token.uses == Uses::Left(0))
             }
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 
@@ -313,13 +320,18 @@ impl Core {
         session: Option<&Session>,
         plan: Plan,
     ) -> Result<Outcome> {
-        let Plan::Call { mount, route, call } = plan else { return Ok(Outcome::default()) };
+        let Plan::Call { mount, route, call, list_limit } = plan else {
+            return Ok(Outcome::default());
+        };
         let is_login = mount.backend.endpoint(route).login;
-        let response = if is_login {
+        let mut response = if is_login {
             self.login(&mount, route, *call).await?
         } else {
             mount.backend.call(route, *call).await.map_err(named_fault)?
         };
+        if let Some(most) = list_limit {
+            page::cut_off(&mut response, most)?;
+        }
         let outcome = self.fulfil(&mount, place, session, response).await?;
         match request.wrap_ttl {
             Some(ttl) if is_wrappable(&outcome) => {
@@ -399,9 +411,9 @@ impl Core {
         }
         if let Some(grant) = lease {
             let quota = self.quotas.lease(place.target())?;
-            Box::pin(self.grant_lease(mount, place.path(), session, grant, &mut outcome)).await?;
+            let path = place.path();
+            Box::pin(self.grant_lease(mount, path, session, quota, grant, &mut outcome)).await?;
             self.counters.leases.add_one();
-            quota.keep();
         }
         Ok(outcome)
     }
@@ -514,10 +526,6 @@ fn caller(session: &Arc<Session>, request: &Request) -> Caller {
         remote: request.peer.remote,
         certificates: request.peer.certificates.clone(),
     }
-}
-
-fn is_last_use(token: &Token) -> bool {
-    matches!(token.uses, Uses::Left(0 | 1))
 }
 
 /// There is something in it, and it is not about wrapping already.

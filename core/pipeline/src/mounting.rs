@@ -45,16 +45,17 @@ impl Core {
         let role = if path.starts_with("auth/") { Role::Auth } else { Role::Secrets };
         let kind = self.kind(role, &new.kind, &new.options)?;
         if RESERVED.iter().any(|reserved| path.starts_with(reserved)) || kind.meta().built_in {
-            return Err(Error::invalid(format!("cannot mount {:?} at {path:?}", new.kind)));
-        }
-        let full_path = format!("{}{path}", namespace.path);
-        if let Some(taken) = self.mounts.conflict(&full_path) {
-            return Err(Error::invalid(format!("path is already in use at {taken}")));
+            return Err(Error::invalid(format!("cannot mount {path:?}")));
         }
         self.check_no_namespace(namespace, &path)?;
+        if let Some(taken) = self.mounts.conflict(&format!("{}{path}", namespace.path)) {
+            let shown = taken.strip_prefix("auth/").unwrap_or(&taken);
+            return Err(Error::invalid(format!("path is already in use at {shown}")));
+        }
         let NewMount { description, config, local, seal_wrap, external_entropy_access, .. } = new;
         let mut options = new.options;
-        if let Some(version) = kind.meta().version {
+        // A name such as `kv-v2` asks for a version; who asked for none is shown none.
+        if let Some(version) = kind.meta().version.filter(|_| new.kind != kind.meta().name) {
             options.insert("version".to_owned(), version.to_owned());
         }
         let record = MountRecord {
@@ -81,7 +82,9 @@ impl Core {
         if let Ok(segment) = namespace.path.child(path.split('/').next().unwrap_or_default())
             && self.namespaces.find(&segment).is_some()
         {
-            return Err(Error::invalid(format!("path {path:?} is taken by a namespace")));
+            let taken = self.mounts.conflict(&format!("{}{path}", namespace.path));
+            let taken = taken.unwrap_or_else(|| segment.to_string());
+            return Err(Error::invalid(format!("existing mount at {taken}")));
         }
         Ok(())
     }
@@ -100,11 +103,13 @@ impl Core {
             name => (name, None),
         };
         let version = implied.or(options.get("version").map(String::as_str)).unwrap_or("1");
-        let fits = |kind: &&Kind| {
-            let meta = kind.meta();
-            meta.name == name && meta.role == role && meta.version.is_none_or(|own| own == version)
-        };
+        let named = |kind: &&Kind| kind.meta().name == name && kind.meta().role == role;
+        let fits =
+            |kind: &&Kind| named(kind) && kind.meta().version.is_none_or(|own| own == version);
         self.kinds().iter().find(fits).cloned().ok_or_else(|| {
+            if self.kinds().iter().any(|kind| named(&kind)) {
+                return Error::invalid(format!("{name} has no version {version:?}"));
+            }
             let names = |kind: &Kind| {
                 (kind.meta().role == role && !kind.meta().built_in).then_some(kind.meta().name)
             };
@@ -138,6 +143,7 @@ impl Core {
             clock: self.clock.clone(),
             random: self.random.clone(),
             services: services.clone(),
+            outbound: self.outbound.clone(),
         };
         let backend = kind.open(mount).await?;
         let full_path = format!("{}{}", namespace.path, record.path);
@@ -169,6 +175,7 @@ impl Core {
     pub(crate) async fn empty(self: &Arc<Self>, mount: &Arc<MountEntry>) -> Result<()> {
         let going = MountRecord { deleting: true, ..mount.record.clone() };
         self.state.put(&mounts::record_key(&going), &going).await?;
+        self.mounts.insert(Arc::new(with_record(mount, going.clone())));
         self.revoke_prefix(&mount.record.namespace, &mount.record.path, false).await?;
         self.mounts.remove(&mount.full_path);
         while mount.storage.delete_prefix_page("", PAGE).await? {}
@@ -187,25 +194,21 @@ impl Core {
         let current = self.mounts.at(&mount.full_path).ok_or_else(|| Error::not_found(""))?;
         let mut record = current.record.clone();
         change(&mut record)?;
-        if record.config.max_lease_ttl.or(self.settings.max_lease_ttl)
-            < record.config.default_lease_ttl
-        {
-            return Err(Error::invalid("default_lease_ttl is greater than max_lease_ttl"));
+        let (default, max) = (record.config.default_lease_ttl, record.config.max_lease_ttl);
+        let max = max.or(self.settings.max_lease_ttl);
+        if max < default {
+            return Err(Error::invalid(format!(
+                "backend max lease TTL of {} would be less than backend default lease TTL of {}",
+                max.seconds(),
+                default.seconds()
+            )));
         }
         self.state.put(&mounts::record_key(&record), &record).await?;
         current.services.tune(self.tuning(&record.config));
         if record.options != current.record.options {
             return self.open_mount(record, current.namespace.clone()).await;
         }
-        let entry = Arc::new(MountEntry {
-            record,
-            namespace: current.namespace.clone(),
-            full_path: current.full_path.clone(),
-            kind: current.kind.clone(),
-            backend: current.backend.clone(),
-            storage: current.storage.clone(),
-            services: current.services.clone(),
-        });
+        let entry = Arc::new(with_record(&current, record));
         self.mounts.insert(entry.clone());
         Ok(entry)
     }
@@ -219,15 +222,22 @@ impl Core {
         let _change = self.changes.lock().await;
         let path = mount_path(to)?;
         let full_path = format!("{}{path}", mount.namespace.path);
-        if mount.kind.meta().built_in || RESERVED.iter().any(|reserved| path.starts_with(reserved))
-        {
-            return Err(Error::invalid(format!(
-                "cannot remount {:?} to {path:?}",
-                mount.record.path
-            )));
+        if mount.kind.meta().built_in {
+            return Err(Error::invalid(format!("cannot remount {}", mount.record.path)));
         }
-        if path.starts_with("auth/") != (mount.role() == Role::Auth) {
-            return Err(Error::invalid("cannot remount between auth methods and secrets engines"));
+        if RESERVED.iter().any(|reserved| path.starts_with(reserved)) {
+            return Err(Error::invalid(format!("cannot remount to destination {path}")));
+        }
+        match (mount.role(), path.starts_with("auth/")) {
+            (Role::Auth, false) => {
+                let fault = format!("cannot remount auth mount to non-auth mount {path:?}");
+                return Err(Error::invalid(fault));
+            }
+            (Role::Secrets, true) => {
+                let fault = format!("cannot remount secret mount to auth mount {path:?}");
+                return Err(Error::invalid(fault));
+            }
+            (Role::Auth, true) | (Role::Secrets, false) => {}
         }
         if let Some(taken) = self.mounts.conflict(&full_path) {
             return Err(Error::invalid(format!("path already in use at {taken:?}")));
@@ -309,10 +319,15 @@ impl Core {
             let going = record.deleting;
             let (path, kind) = (record.path.clone(), record.kind.clone());
             match self.open_mount(record, namespace).await {
+                // Its leases may wait for systems that do not work; the start does not.
                 Ok(mount) if going => {
-                    if let Err(error) = self.empty(&mount).await {
-                        tracing::warn!(mount = %path, error = %error.log(), "a mount could not be removed");
-                    }
+                    let core = self.clone();
+                    self.spawn(async move {
+                        let _change = core.changes.lock().await;
+                        if let Err(error) = core.empty(&mount).await {
+                            tracing::warn!(mount = %path, error = %error.log(), "a mount could not be removed");
+                        }
+                    });
                 }
                 Ok(_) => {}
                 // One mount that cannot be opened must not keep all others closed.
@@ -331,7 +346,8 @@ impl Core {
         custom_metadata: BTreeMap<String, String>,
     ) -> Result<Arc<NamespaceEntry>> {
         if let Some(taken) = self.mounts.conflict(path.as_str()) {
-            return Err(Error::invalid(format!("path is already in use at {taken}")));
+            let fault = format!("new namespace conflicts with existing mount: {taken}");
+            return Err(Error::invalid(fault));
         }
         let namespace = self.namespaces.create(path, custom_metadata).await?;
         self.mount_built_in(&namespace).await?;
@@ -355,7 +371,7 @@ impl Core {
             return Err(Error::invalid("the root namespace cannot be deleted"));
         }
         if !self.namespaces.children(path).is_empty() {
-            return Err(Error::invalid("the namespace has namespaces below it: delete them first"));
+            return Err(Error::invalid("unable to delete namespace containing child namespaces"));
         }
         let namespace = self.namespaces.update(path, |record| record.deleting = true).await?;
         let _change = self.changes.lock().await;
@@ -369,7 +385,15 @@ impl Core {
         for mount in self.mounts_in(&namespace) {
             self.empty(&mount).await?;
         }
-        for area in ["policy/acl", "policy/password", "token/role", "entity/id", "token/accessor"] {
+        for area in [
+            "policy/acl",
+            "policy/password",
+            "token/role",
+            "entity/id",
+            "token/accessor",
+            "lease/job",
+            "lease/stuck",
+        ] {
             while self.state.delete_prefix_page(&format!("{area}/{id}/"), PAGE).await? {}
         }
         self.policies.forget();
@@ -420,6 +444,19 @@ impl Core {
         let record = self.password_policy(namespace, &Name::parse(name)?).await?;
         let record = record.ok_or_else(|| Error::not_found("policy does not exist"))?;
         PasswordPolicy::parse(&record.text)?.generate(&*self.random)
+    }
+}
+
+/// The same mount with other settings.
+fn with_record(mount: &MountEntry, record: MountRecord) -> MountEntry {
+    MountEntry {
+        record,
+        namespace: mount.namespace.clone(),
+        full_path: mount.full_path.clone(),
+        kind: mount.kind.clone(),
+        backend: mount.backend.clone(),
+        storage: mount.storage.clone(),
+        services: mount.services.clone(),
     }
 }
 

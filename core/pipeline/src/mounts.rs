@@ -138,12 +138,12 @@ impl MountTable {
         found
     }
 
-    /// A mount whose path is `full_path`, lies in it, or contains it.
+    /// The first mount whose path is `full_path`, lies in it, or contains it.
     pub(crate) fn conflict(&self, full_path: &str) -> Option<String> {
         let table = self.0.load();
         let clash =
             |path: &&String| path.starts_with(full_path) || full_path.starts_with(path.as_str());
-        table.keys().find(clash).cloned()
+        table.keys().filter(clash).min().cloned()
     }
 
     pub(crate) fn insert(&self, mount: Arc<MountEntry>) {

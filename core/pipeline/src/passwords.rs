@@ -30,8 +30,7 @@ struct Charset {
     min: usize,
 }
 
-const LENGTH_MIN: i64 = 4;
-const LENGTH_MAX: i64 = 100;
+const LENGTHS: std::ops::RangeInclusive<usize> = 4..=100;
 /// How many random candidates are tried before the policy is called unreasonable.
 const CANDIDATES_MAX: usize = 10_000;
 
@@ -39,25 +38,36 @@ impl PasswordPolicy {
     /// # Errors
     /// `Invalid` with line and column, or if no password can satisfy the rules.
     pub fn parse(text: &str) -> Result<Self> {
+        let policy = Self::read(text).map_err(|error| error.at("invalid password policy"))?;
+        if !LENGTHS.contains(&policy.length) {
+            return Err(Error::invalid("passwords must be between 4 and 100 characters"));
+        }
+        Ok(policy)
+    }
+
+    fn read(text: &str) -> Result<Self> {
         let document = base_hcl::parse(text)?;
         let mut fields = document.fields();
-        let length = fields
-            .integer("length", LENGTH_MIN, LENGTH_MAX)?
-            .ok_or_else(|| Error::invalid("the password policy has no length"))?;
+        let length = fields.integer("length", 0, i64::from(u32::MAX))?.unwrap_or_default() as usize;
         let mut rules = Vec::new();
         for block in fields.blocks("rule", 1)? {
             rules.push(Charset::read(&block)?);
         }
         fields.finish()?;
-        let length = length as usize;
         let mut alphabet: Vec<char> = rules.iter().flat_map(|rule| rule.chars.clone()).collect();
         alphabet.sort_unstable();
         alphabet.dedup();
         if alphabet.is_empty() {
             return Err(Error::invalid("no charset specified"));
         }
-        if rules.iter().map(|rule| rule.min).sum::<usize>() > length {
-            return Err(Error::invalid("the rules require more characters than the length allows"));
+        let needed = rules.iter().map(|rule| rule.min).sum::<usize>();
+        if length == 0 {
+            return Err(Error::invalid("length must be > 0"));
+        }
+        if needed > length {
+            return Err(Error::invalid(format!(
+                "specified rules require at least {needed} characters but {length} is specified"
+            )));
         }
         Ok(Self { length, rules, alphabet })
     }
@@ -110,11 +120,14 @@ impl PasswordPolicy {
 impl Charset {
     fn read(block: &Block<'_>) -> Result<Self> {
         if block.label(0) != "charset" {
-            return Err(Error::invalid("a rule of a password policy must be a \"charset\""));
+            let kind = block.label(0);
+            return Err(Error::invalid(format!(
+                "unable to parse rules: unable to parse rule {kind}: unrecognized rule type {kind}"
+            )));
         }
         let mut fields = block.body.fields();
         let charset = fields.string("charset")?.unwrap_or_default();
-        let min = fields.integer("min-chars", 0, LENGTH_MAX)?.unwrap_or(0) as usize;
+        let min = fields.integer("min-chars", 0, *LENGTHS.end() as i64)?.unwrap_or(0) as usize;
         fields.finish()?;
         if charset.chars().any(|c| c.is_control()) {
             return Err(Error::invalid("a charset holds a character that cannot be printed"));

@@ -88,6 +88,7 @@ impl Core {
 
     /// A lease that had a place in a quota has ended.
     pub(crate) fn lease_ended(&self, namespace: &str, id: &str) {
+        self.counters.leases_ended.add_one();
         let Some(namespace) = self.namespaces.by_id(namespace) else { return };
         let path = format!("{}{id}", namespace.path);
         let mount = self.mounts.find(&path).map(|(mount, _)| mount);

@@ -1,18 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base_types::{Result, TokenId};
+use base_types::{Error, ErrorKind, Result, TokenId};
 use core_identity::Token;
-use core_lease::{Lease, Subject};
+use core_lease::{Lease, Leases, Subject};
 
 use crate::Core;
+use crate::mounts::MountEntry;
 use crate::wrapping::is_wrapping;
 
-/// How many leases are looked at and revoked at a time.
+/// How many leases, children or keys are dealt with in one transaction.
 const PAGE: usize = 64;
-/// The longest the worker sleeps, whatever the index says: a clock may have been set.
-const SLEEP_MAX: Duration = Duration::from_secs(5);
-const SLEEP_MIN: Duration = Duration::from_millis(20);
+/// The longest that an engine may take to make a secret, to extend it or to take it back.
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A token on the way down a tree.
 struct Branch {
@@ -76,13 +76,11 @@ impl Core {
     }
 
     /// Ends the last token of the path, whose children are gone, or leaves it if one is not.
-    async fn end_branch(&self, path: &mut Vec<Branch>) -> Result<(), (TokenId, base_types::Error)> {
+    async fn end_branch(&self, path: &mut Vec<Branch>) -> Result<(), (TokenId, Error)> {
         let Some(Branch { token, failed }) = path.pop() else { return Ok(()) };
         let parent = path.last().map(|parent| &parent.token.id);
         let ended = match failed {
-            Some(_) => {
-                Err(base_types::Error::unavailable("a child of the token could not be revoked"))
-            }
+            Some(_) => Err(Error::unavailable("a child of the token could not be revoked")),
             None => match self.release(&token).await {
                 Ok(()) => self.erase(&token, parent).await,
                 failure => failure,
@@ -120,144 +118,108 @@ impl Core {
             if leases.is_empty() {
                 break;
             }
-            for lease in &leases {
-                self.release_lease(lease).await?;
-            }
+            self.release_leases(&leases).await?;
         }
         if is_wrapping(token) {
             self.drop_wrapped(&token.id).await?;
         }
-        let cubbyhole = self.mounts.by(|mount| {
-            mount.namespace.id() == &token.namespace && mount.record.path == "cubbyhole/"
-        });
-        if let Some(cubbyhole) = cubbyhole {
+        if let Some(cubbyhole) = self.cubbyhole_of(token)? {
             let folder = format!("{}/", token.id);
             while cubbyhole.storage.delete_prefix_page(&folder, PAGE).await? {}
         }
         Ok(())
     }
 
-    /// Makes a lease due, and leaves its end to the worker.
-    pub(crate) async fn release_lease(&self, lease: &Lease) -> Result<()> {
+    /// Where a token keeps what is its own; nowhere if its namespace is gone.
+    pub(crate) fn cubbyhole_of(&self, token: &Token) -> Result<Option<Arc<MountEntry>>> {
+        match self.path_of(&token.namespace) {
+            Ok(path) => Ok(self.mounts.at(&format!("{path}cubbyhole/"))),
+            Err(error) if error.is(ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes leases due, all at once, and leaves their end to the workers.
+    pub(crate) async fn release_leases(&self, leases: &[Lease]) -> Result<()> {
         let release = move |tx| async move {
+            for lease in leases {
+                if let Some(stored) = self.leases.read_in(&tx, &lease.namespace, &lease.id).await? {
+                    self.leases.release(&tx, &stored)?;
+                }
+            }
+            Ok(())
+        };
+        self.state.transact(release).await
+    }
+
+    /// Leaves the end of a lease to those who end what is due, and who begin now. One that was given
+    /// up on is tried anew.
+    pub async fn queue_lease(self: &Arc<Self>, lease: &Lease) -> Result<()> {
+        let queue = move |tx| async move {
             match self.leases.read_in(&tx, &lease.namespace, &lease.id).await? {
-                Some(stored) => self.leases.release(&tx, &stored),
+                Some(stored) if Leases::is_token(&stored) => self.leases.release(&tx, &stored),
+                Some(stored) => self.leases.enqueue(&tx, &stored),
                 None => Ok(()),
             }
         };
-        self.state.transact(release).await
+        self.state.transact(queue).await?;
+        self.attend(std::slice::from_ref(lease));
+        Ok(())
     }
 
     /// Ends one lease now.
     ///
     /// # Errors
-    /// What the engine says; the lease is then kept, to be tried again.
+    /// What the engine says, or `Unavailable` if it says nothing for a minute; the lease is then
+    /// kept.
     pub async fn revoke_lease(&self, lease: &Lease) -> Result<()> {
         match &lease.subject {
-            Subject::Token { token } => {
-                self.revoke_token(token).await?;
-                self.forget_lease(lease).await
-            }
+            Subject::Token { token } => self.revoke_token(token).await?,
             Subject::Secret { mount, kind, internal, .. } => {
                 let Some(mount) = self.mount_by_id(mount) else {
-                    return Err(base_types::Error::unavailable("the engine of this lease is gone"));
+                    return Err(Error::unavailable("the engine of this lease is gone"));
                 };
-                mount.backend.revoke_lease(kind, internal.clone()).await?;
-                self.forget_lease(lease).await
+                let revoking = async {
+                    self.making.settled(&lease.id).await;
+                    mount.backend.revoke_lease(kind, internal.clone()).await
+                };
+                within_time(revoking).await?;
             }
         }
+        self.forget_leases(std::slice::from_ref(lease)).await
     }
 
-    /// Removes a lease without asking its engine.
-    pub async fn forget_lease(&self, lease: &Lease) -> Result<()> {
-        let existed = self
+    /// Removes leases without asking their engines, all at once.
+    pub async fn forget_leases(&self, leases: &[Lease]) -> Result<()> {
+        let forgotten = self
             .state
             .transact(move |tx| async move {
-                let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
-                if let Some(stored) = &stored {
-                    self.leases.remove(&tx, stored);
+                let mut forgotten = Vec::with_capacity(leases.len());
+                for lease in leases {
+                    let stored = self.leases.read_in(&tx, &lease.namespace, &lease.id).await?;
+                    if let Some(stored) = stored {
+                        self.leases.remove(&tx, &stored);
+                        forgotten.push(stored);
+                    }
                 }
-                Ok(stored.is_some())
+                Ok(forgotten)
             })
             .await?;
-        if existed {
+        for lease in forgotten {
             self.lease_ended(&lease.namespace, &lease.id);
         }
         Ok(())
     }
+}
 
-    /// Ends every lease whose id starts with `prefix`. With `force`, a lease whose engine cannot
-    /// revoke it is forgotten all the same.
-    pub async fn revoke_prefix(&self, namespace: &str, prefix: &str, force: bool) -> Result<()> {
-        let (mut after, mut first_failure) = (String::new(), None);
-        loop {
-            let ids = self.leases.page(namespace, prefix, &after, PAGE).await?;
-            let Some(last) = ids.last() else { break };
-            after.clone_from(last);
-            for id in &ids {
-                let Some(lease) = self.leases.read(namespace, id).await? else { continue };
-                if let Err(error) = self.revoke_lease(&lease).await {
-                    if force {
-                        self.forget_lease(&lease).await?;
-                    } else {
-                        self.leases.postpone(&lease, error.public()).await?;
-                        first_failure.get_or_insert(error);
-                    }
-                }
-            }
-        }
-        first_failure.map_or(Ok(()), Err)
-    }
-
-    /// Revokes what is due, for as long as the server is unsealed.
-    pub(crate) async fn expire(self: Arc<Self>) {
-        loop {
-            let wait = match self.expire_page().await {
-                Ok(Some(wait)) => wait,
-                Ok(None) => continue,
-                Err(error) => {
-                    tracing::warn!(error = %error.log(), "could not look for expired leases");
-                    SLEEP_MAX
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.leases.sooner() => tokio::time::sleep(SLEEP_MIN).await,
-            }
-        }
-    }
-
-    /// Revokes one page, and says how long to wait if there was nothing more.
-    async fn expire_page(self: &Arc<Self>) -> Result<Option<Duration>> {
-        let due = self.leases.due(PAGE).await?;
-        if due.leases.is_empty() {
-            let nanos = due.next.map_or(i64::MAX, |next| next.0.saturating_sub(self.clock.now().0));
-            let wait = Duration::from_nanos(nanos.max(0) as u64);
-            return Ok(Some(wait.clamp(SLEEP_MIN, SLEEP_MAX)));
-        }
-        let mut work = tokio::task::JoinSet::new();
-        for lease in due.leases {
-            let core = self.clone();
-            work.spawn(async move { core.expire_one(&lease).await });
-        }
-        // All of them come to their end, whatever becomes of one.
-        let mut first_failure = None;
-        while let Some(done) = work.join_next().await {
-            if let Err(error) = done.unwrap_or_else(|panic| Err(base_types::Error::internal(panic)))
-            {
-                first_failure.get_or_insert(error);
-            }
-        }
-        first_failure.map_or(Ok(None), Err)
-    }
-
-    async fn expire_one(&self, lease: &Lease) -> Result<()> {
-        match self.revoke_lease(lease).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::warn!(lease = %lease.id, error = %error.log(), "could not revoke a lease");
-                self.leases.postpone(lease, error.public()).await
-            }
+/// # Errors
+/// `Unavailable` if an engine does not come to an end; what it was doing is given up.
+pub(crate) async fn within_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(TIME_MAX, work).await {
+        Ok(done) => done,
+        Err(_) => {
+            let seconds = TIME_MAX.as_secs();
+            Err(Error::unavailable(format!("the system did not answer within {seconds} seconds")))
         }
     }
 }

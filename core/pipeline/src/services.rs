@@ -5,6 +5,7 @@ use base_types::{BoxFuture, Error, Result, Secret};
 use core_engine_api::{Services, Tuning};
 
 use crate::Core;
+use crate::counters::Counters;
 
 /// What one mount may ask of the server.
 pub(crate) struct MountServices {
@@ -33,5 +34,12 @@ impl Services for MountServices {
             let core = self.core.upgrade().ok_or_else(Error::sealed)?;
             core.generate_password(&self.namespace, policy).await
         })
+    }
+
+    fn count_rotation(&self, succeeded: bool) {
+        if let Some(core) = self.core.upgrade() {
+            let Counters { rotations, rotation_failures, .. } = &core.counters;
+            if succeeded { rotations.add_one() } else { rotation_failures.add_one() }
+        }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base_types::Result;
 use core_barrier::Record;
@@ -18,6 +19,27 @@ pub struct Cors {
     pub allow_credentials: bool,
 }
 
+/// The request headers that clients of the API send, allowed to web pages in any case.
+const STANDARD_HEADERS: [&str; 10] = [
+    "Content-Type",
+    "Authorization",
+    "X-Vault-Token",
+    "X-Vault-MFA",
+    "X-Vault-No-Request-Forwarding",
+    "X-Vault-Wrap-Format",
+    "X-Vault-Wrap-TTL",
+    "X-Requested-With",
+    "X-Vault-AWS-IAM-Server-ID",
+    "X-Vault-Policy-Override",
+];
+
+impl Cors {
+    /// Every request header that a web page may send.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        STANDARD_HEADERS.into_iter().chain(self.allowed_headers.iter().map(String::as_str))
+    }
+}
+
 impl Record for Cors {
     const KIND: &'static str = "CORS configuration";
 }
@@ -34,16 +56,25 @@ const CORS: &str = "config/cors";
 const UI_HEADERS: &str = "config/ui-headers";
 
 impl Core {
-    /// `None` while CORS is off.
-    pub async fn cors(&self) -> Result<Option<Cors>> {
-        self.state.get(CORS).await
+    /// `None` while CORS is off, and until the server was unsealed once. Afterwards it is known
+    /// while sealed too, so that a web page can unseal.
+    pub fn cors(&self) -> Option<Arc<Cors>> {
+        self.cors.load_full()
     }
 
-    pub async fn write_cors(&self, cors: Option<&Cors>) -> Result<()> {
-        match cors {
-            Some(cors) => self.state.put(CORS, cors).await,
-            None => self.state.delete(CORS).await,
+    pub(crate) async fn load_cors(&self) -> Result<()> {
+        self.cors.store(self.state.get(CORS).await?.map(Arc::new));
+        Ok(())
+    }
+
+    pub async fn write_cors(&self, cors: Option<Cors>) -> Result<()> {
+        let _changes = self.changes.lock().await;
+        match &cors {
+            Some(cors) => self.state.put(CORS, cors).await?,
+            None => self.state.delete(CORS).await?,
         }
+        self.cors.store(cors.map(Arc::new));
+        Ok(())
     }
 
     pub async fn ui_headers(&self) -> Result<BTreeMap<String, Vec<String>>> {

@@ -55,6 +55,14 @@ impl Policy {
         Self { name, rules: Vec::new(), warnings: Vec::new() }
     }
 
+    /// The policy with none of its rules counting after `expiration`.
+    pub fn until(mut self, expiration: Option<Timestamp>) -> Self {
+        for rule in &mut self.rules {
+            rule.expiration = rule.expiration.into_iter().chain(expiration).min();
+        }
+        self
+    }
+
     pub fn name(&self) -> &Name {
         &self.name
     }

@@ -32,7 +32,7 @@ pub enum Limit {
 }
 
 /// What holds for all quotas.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct QuotaConfig {
     pub enable_rate_limit_audit_logging: bool,
@@ -40,6 +40,27 @@ pub struct QuotaConfig {
     /// Paths and, with a `*` at the end, prefixes that no rate limit touches.
     pub rate_limit_exempt_paths: Vec<String>,
 }
+
+impl Default for QuotaConfig {
+    fn default() -> Self {
+        Self {
+            enable_rate_limit_audit_logging: false,
+            enable_rate_limit_response_headers: false,
+            rate_limit_exempt_paths: EXEMPT_DEFAULT.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// What brings a server back must answer under any load, as in OpenBao.
+const EXEMPT_DEFAULT: [&str; 7] = [
+    "sys/generate-recovery-token/attempt",
+    "sys/generate-recovery-token/update",
+    "sys/generate-root/attempt",
+    "sys/generate-root/update",
+    "sys/health",
+    "sys/seal-status",
+    "sys/unseal",
+];
 
 /// The quotas in force.
 #[derive(Default)]

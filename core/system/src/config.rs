@@ -8,20 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::System;
 
-/// The request headers that clients of the API send, always allowed to web pages.
-const STANDARD_HEADERS: [&str; 10] = [
-    "Content-Type",
-    "Authorization",
-    "X-Vault-Token",
-    "X-Vault-MFA",
-    "X-Vault-No-Request-Forwarding",
-    "X-Vault-Wrap-Format",
-    "X-Vault-Wrap-TTL",
-    "X-Requested-With",
-    "X-Vault-AWS-IAM-Server-ID",
-    "X-Vault-Policy-Override",
-];
-
 pub(crate) fn routes(table: &mut Routes<System>) {
     table
         .on(Verb::Read, "config/cors", read_cors)
@@ -116,7 +102,7 @@ struct Values<'a> {
 }
 
 async fn read_cors(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
-    let cors = system.server(&call)?.cors().await?;
+    let cors = system.server(&call)?.cors();
     let shown = match &cors {
         None => ShownCors {
             enabled: false,
@@ -124,15 +110,12 @@ async fn read_cors(system: Arc<System>, call: Call, (): ()) -> Result<Response> 
             allowed_headers: Vec::new(),
             allowed_origins: &[],
         },
-        Some(cors) => {
-            let own = cors.allowed_headers.iter().map(String::as_str);
-            ShownCors {
-                enabled: true,
-                allow_credentials: Some(cors.allow_credentials),
-                allowed_headers: STANDARD_HEADERS.into_iter().chain(own).collect(),
-                allowed_origins: &cors.allowed_origins,
-            }
-        }
+        Some(cors) => ShownCors {
+            enabled: true,
+            allow_credentials: Some(cors.allow_credentials),
+            allowed_headers: cors.headers().collect(),
+            allowed_origins: &cors.allowed_origins,
+        },
     };
     Response::data(&shown)
 }
@@ -151,7 +134,7 @@ async fn write_cors(system: Arc<System>, call: Call, request: WriteCors) -> Resu
     if is_any && allowed_origins.len() > 1 {
         return Err(Error::invalid("to allow all origins the '*' must be the only value"));
     }
-    core.write_cors(Some(&Cors { allowed_origins, allowed_headers, allow_credentials })).await?;
+    core.write_cors(Some(Cors { allowed_origins, allowed_headers, allow_credentials })).await?;
     Ok(Response::none())
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use base_types::{Result, Secret};
+use base_types::{Error, Result, Secret};
 use core_engine_api::{Call, Response, Routes, Verb};
 use core_pipeline::{GeneratedRoot, TOKEN_LENGTH};
 use core_seal::{GenerateRootStatus, decode_token, refuse_pgp_keys};
@@ -73,6 +73,23 @@ struct Decoded<'a> {
     token: &'a str,
 }
 
+impl<'a> Attempt<'a> {
+    /// The answer to a share; `encoded_token` is empty until the last.
+    fn of_share(nonce: &'a str, progress: u8, required: u8, encoded_token: &'a str) -> Self {
+        Self {
+            complete: !encoded_token.is_empty(),
+            encoded_token: Some(encoded_token),
+            nonce,
+            otp: None,
+            otp_length: None,
+            pgp_fingerprint: Some(""),
+            progress,
+            required,
+            started: true,
+        }
+    }
+}
+
 async fn show(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
     attempt(&system.server(&call)?.seals.generate_root_status().await?, "")
 }
@@ -93,23 +110,20 @@ async fn cancel(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
 
 async fn update(system: Arc<System>, call: Call, part: Part) -> Result<Response> {
     let core = system.server(&call)?;
-    match core.generate_root(&part.nonce, part.share()?).await? {
-        GeneratedRoot::Continue(status) => attempt(&status, ""),
-        GeneratedRoot::Done { nonce, required, encoded } => Response::data(&Attempt {
-            complete: true,
-            encoded_token: Some(&encoded),
-            nonce: &nonce,
-            otp: None,
-            otp_length: None,
-            pgp_fingerprint: Some(""),
-            progress: required,
-            required,
-            started: true,
-        }),
+    match core.generate_root(&part.nonce, part.share("key is required")?).await? {
+        GeneratedRoot::Continue(GenerateRootStatus { nonce, progress, required, .. }) => {
+            Response::data(&Attempt::of_share(&nonce, progress, required, ""))
+        }
+        GeneratedRoot::Done { nonce, required, encoded } => {
+            Response::data(&Attempt::of_share(&nonce, required, required, &encoded))
+        }
     }
 }
 
 async fn decode(_: Arc<System>, _: Call, request: Encoded) -> Result<Response> {
+    if request.encoded_token.is_empty() || request.otp.expose().is_empty() {
+        return Err(Error::invalid("provided 'encoded_token' or 'otp' is empty"));
+    }
     let token = decode_token(&request.encoded_token, &request.otp)?;
     Response::data(&Decoded { token: token.expose() })
 }

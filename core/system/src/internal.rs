@@ -90,6 +90,7 @@ struct Capabilities {
 
 #[derive(Serialize)]
 struct Keys {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     keys: Vec<String>,
 }
 

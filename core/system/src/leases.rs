@@ -79,8 +79,9 @@ struct Renew {
 struct Revoke {
     /// The id of the lease.
     lease_id: String,
-    /// A failure of the engine is an error; else it is tried again later.
-    sync: bool,
+    /// Whether to wait for the end, which is the default, and hear of a failure. Either way the
+    /// server tries again what failed.
+    sync: Option<bool>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -88,9 +89,9 @@ struct Revoke {
 struct RevokePrefix {
     /// The folder of lease ids, usually the path that made them.
     prefix: String,
-    /// Accepted as in Vault. It is always finished when it is answered.
-    #[allow(dead_code)] // Known, so that it is no unrecognized parameter.
-    sync: bool,
+    /// Whether to wait for the end, which is the default, and hear of the first failure. Either way
+    /// the work goes on, also over a restart; `sys/leases/jobs` shows how far it is.
+    sync: Option<bool>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -114,7 +115,11 @@ struct Shown<'a> {
     expire_time: Option<Timestamp>,
     last_renewal: Option<Timestamp>,
     renewable: bool,
-    ttl: Ttl,
+    /// In seconds; negative for how long it has been over.
+    ttl: i64,
+    /// Why it was given up on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoke_error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -147,8 +152,9 @@ async fn lookup(system: Arc<System>, call: Call, request: ById) -> Result<Respon
         issue_time: lease.issued,
         expire_time: lease.expires,
         last_renewal: lease.renewed,
-        renewable: lease.renewable,
-        ttl: lease.expires.map_or(Ttl::ZERO, |at| now.until(at)),
+        renewable: lease.renewable && lease.is_alive(now),
+        ttl: lease.expires.map_or(0, |at| at.seconds() - now.seconds()),
+        revoke_error: lease.is_stuck().then(|| given_up(&lease)),
     })
 }
 
@@ -180,13 +186,17 @@ async fn renew(system: Arc<System>, call: Call, request: Renew) -> Result<Respon
 
 async fn revoke(system: Arc<System>, call: Call, request: Revoke) -> Result<Response> {
     let scope = system.scope(&call)?;
-    let Some(lease) = scope.lease(&request.lease_id).await? else { return Ok(Response::none()) };
-    let Err(error) = scope.core.revoke_lease(&lease).await else { return Ok(Response::none()) };
-    scope.core.leases.postpone(&lease, error.public()).await?;
-    if request.sync {
-        return Err(error);
+    let lease = scope.lease(&request.lease_id).await?;
+    if request.sync == Some(false) {
+        if let Some(lease) = lease {
+            scope.core.queue_lease(&lease).await?;
+        }
+        return Ok(Response { accepted: true, ..Response::default() });
     }
-    Ok(Response::none().warn(format!("the lease will be revoked later: {}", error.public())))
+    let Some(lease) = lease else { return Ok(Response::none()) };
+    let Err(error) = scope.core.revoke_lease(&lease).await else { return Ok(Response::none()) };
+    scope.core.queue_lease(&lease).await?;
+    Err(error.at("failed to revoke entry"))
 }
 
 async fn revoke_prefix(
@@ -203,10 +213,14 @@ async fn revoke_prefix(
     // A whole lease id is a prefix too; a folder never takes what merely begins alike.
     if let Some(lease) = scope.lease(prefix.trim_end_matches('/')).await? {
         return match scope.core.revoke_lease(&lease).await {
-            Err(_) if force => scope.core.forget_lease(&lease).await,
+            Err(_) if force => scope.core.forget_leases(&[lease]).await,
             outcome => outcome,
         }
         .map(|()| Response::none());
+    }
+    if request.sync == Some(false) && !force {
+        scope.core.begin_revoking(scope.id(), &prefix, force).await?;
+        return Ok(Response { accepted: true, ..Response::default() });
     }
     scope.core.revoke_prefix(scope.id(), &prefix, force).await?;
     Ok(Response::none())
@@ -222,7 +236,7 @@ async fn tidy(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
     });
     Ok(Response::accepted(
         "Tidy operation successfully started. Any information from the operation will be printed \
-         to the server's log.",
+         to Strongroom's server logs.",
     ))
 }
 
@@ -236,7 +250,7 @@ async fn forget_homeless(scope: &Scope) -> Result<u64> {
         for id in &ids {
             let Some(lease) = scope.core.leases.read(scope.id(), id).await? else { continue };
             if is_homeless(&scope.core, &lease) {
-                scope.core.forget_lease(&lease).await?;
+                scope.core.forget_leases(&[lease]).await?;
                 forgotten += 1;
             }
         }
@@ -273,7 +287,7 @@ async fn irrevocable(system: Arc<System>, call: Call, request: Irrevocable) -> R
     let listed = |lease: &Lease| ListedLease {
         lease_id: lease.id.clone(),
         mount_id: mount_of(&scope.core, lease),
-        error: lease.cause.clone().unwrap_or_default(),
+        error: given_up(lease),
     };
     let leases: Vec<_> = leases.iter().map(listed).collect();
     Response::data(&Listed { lease_count: leases.len(), leases })
@@ -308,6 +322,10 @@ impl Scope {
         }
         Ok(leases)
     }
+}
+
+fn given_up(lease: &Lease) -> String {
+    format!("out of retries: {}", lease.cause.as_deref().unwrap_or_default())
 }
 
 /// The accessor of the mount that made a lease.

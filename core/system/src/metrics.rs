@@ -38,7 +38,7 @@ enum Kind {
 }
 
 async fn read(system: Arc<System>, call: Call, request: Format) -> Result<Response> {
-    let raw = metrics(&*system.server(&call)?, &request.format)?;
+    let raw = metrics(&*system.server(&call)?, &request.format).await?;
     Ok(Response::raw(raw.content_type, raw.body))
 }
 
@@ -46,8 +46,8 @@ async fn read(system: Arc<System>, call: Call, request: Format) -> Result<Respon
 ///
 /// # Errors
 /// `Invalid` for another format; what counting them says.
-pub fn metrics(core: &Core, format: &str) -> Result<Raw> {
-    let metrics = collect(core)?;
+pub async fn metrics(core: &Core, format: &str) -> Result<Raw> {
+    let metrics = collect(core).await?;
     let (content_type, body) = match format {
         "prometheus" => {
             ("text/plain; version=0.0.4; charset=utf-8", prometheus(&metrics).into_bytes())
@@ -64,7 +64,8 @@ pub fn metrics(core: &Core, format: &str) -> Result<Raw> {
     Ok(Raw { content_type, body })
 }
 
-fn collect(core: &Core) -> Result<Vec<Metric>> {
+async fn collect(core: &Core) -> Result<Vec<Metric>> {
+    let (irrevocable, troubles) = (core.leases.count_stuck().await?, core.leases.troubles().await?);
     let mut metrics = Vec::new();
     let mut add = |kind, name, help, labels: &[(&'static str, &str)], value| {
         let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -84,6 +85,31 @@ fn collect(core: &Core) -> Result<Vec<Metric>> {
     add(Counter, "vault_token_creation", "Tokens made.", &[], tokens);
     let leases = counters.leases.get();
     add(Counter, "strongroom_leases_created_total", "Secrets made with a lease.", &[], leases);
+    let ended = counters.leases_ended.get();
+    let help = "Leases of tokens and secrets that ended.";
+    add(Counter, "strongroom_leases_ended_total", help, &[], ended);
+    let revoked = counters.revoked.get();
+    let help = "Secrets that engines took back when they were due.";
+    add(Counter, "strongroom_lease_revocations_total", help, &[], revoked);
+    let failed = counters.revocation_failures.get();
+    let help = "Attempts to take back a secret that failed.";
+    add(Counter, "strongroom_lease_revocation_failures_total", help, &[], failed);
+    let help = "Leases that wait for a person.";
+    add(Gauge, "vault_expire_num_irrevocable_leases", help, &[], irrevocable);
+    for (target, trouble) in &troubles {
+        let labels = &[("mount", target.mount.as_str()), ("target", target.name.as_str())];
+        let help = "Leases that waited for a system at the latest attempt, while it does not work.";
+        add(Gauge, "strongroom_lease_target_waiting", help, labels, trouble.waiting);
+        let seconds = trouble.since.until(core.clock.now()).seconds();
+        let help = "How long a system has not worked for which leases wait.";
+        add(Gauge, "strongroom_lease_target_trouble_seconds", help, labels, seconds);
+    }
+    let rotations = counters.rotations.get();
+    let help = "Passwords of other systems that were rotated.";
+    add(Counter, "strongroom_password_rotations_total", help, &[], rotations);
+    let failed = counters.rotation_failures.get();
+    let help = "Attempts to rotate a password that failed.";
+    add(Counter, "strongroom_password_rotation_failures_total", help, &[], failed);
     let wrapped = counters.wrapped.get();
     add(Counter, "strongroom_responses_wrapped_total", "Responses wrapped.", &[], wrapped);
     let entries = audit.entries();

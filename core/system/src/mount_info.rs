@@ -1,8 +1,9 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base_types::Ttl;
 use core_engine_api::Role;
-use core_pipeline::{MountConfig, MountEntry};
+use core_pipeline::{LockoutConfig, MountConfig, MountEntry};
 use serde::Serialize;
 
 /// The version that engines report: they are a part of the server.
@@ -25,7 +26,7 @@ pub(crate) struct MountInfo<'a> {
     running_sha256: &'static str,
     seal_wrap: bool,
     #[serde(rename = "type")]
-    kind: &'a str,
+    kind: Cow<'a, str>,
     uuid: &'a str,
 }
 
@@ -47,6 +48,29 @@ struct Config<'a> {
     passthrough_request_headers: &'a [String],
     #[serde(skip_serializing_if = "str::is_empty")]
     token_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_lockout_config: Option<Lockout>,
+}
+
+/// What is tuned about lockouts.
+#[derive(Serialize)]
+pub(crate) struct Lockout {
+    user_lockout_counter_reset_duration: Ttl,
+    user_lockout_disable: bool,
+    user_lockout_duration: Ttl,
+    user_lockout_threshold: u64,
+}
+
+impl From<LockoutConfig> for Lockout {
+    fn from(config: LockoutConfig) -> Self {
+        let LockoutConfig { threshold, duration, counter_reset, disabled } = config;
+        Self {
+            user_lockout_counter_reset_duration: counter_reset,
+            user_lockout_disable: disabled,
+            user_lockout_duration: duration,
+            user_lockout_threshold: threshold,
+        }
+    }
 }
 
 impl<'a> From<&'a MountEntry> for MountInfo<'a> {
@@ -64,7 +88,7 @@ impl<'a> From<&'a MountEntry> for MountInfo<'a> {
             running_plugin_version: ENGINE_VERSION,
             running_sha256: "",
             seal_wrap: record.seal_wrap,
-            kind: &record.kind,
+            kind: kind(mount),
             uuid: &record.uuid,
         }
     }
@@ -83,7 +107,17 @@ impl<'a> Config<'a> {
             max_lease_ttl: config.max_lease_ttl,
             passthrough_request_headers: &config.passthrough_request_headers,
             token_type: token_type(mount.role(), config),
+            user_lockout_config: config.lockout.map(Lockout::from),
         }
+    }
+}
+
+/// The engine's name; those that every namespace has from the start are marked as theirs.
+fn kind(mount: &MountEntry) -> Cow<'_, str> {
+    let name = mount.record.kind.as_str();
+    match mount.kind.meta().built_in && !mount.namespace.path.is_root() {
+        true => format!("ns_{name}").into(),
+        false => name.into(),
     }
 }
 

@@ -137,6 +137,9 @@ async fn enable(system: Arc<System>, call: Call, new: Enable, area: Area) -> Res
     let mut config = MountConfig::default();
     if let Some(tune) = new.config {
         let other = tune.apply(area.role(), &mut config)?;
+        if !config.max_lease_ttl.is_zero() && config.default_lease_ttl > config.max_lease_ttl {
+            return Err(Error::invalid("given default lease TTL greater than given max lease TTL"));
+        }
         description = other.description.unwrap_or(description);
         options.extend(other.options);
     }
@@ -162,7 +165,10 @@ fn check_kind(core: &Core, area: Area, name: &str) -> Result<()> {
     }
     let known = || core.kinds().iter().filter(|kind| kind.meta().role == area.role());
     if known().any(|kind| kind.meta().built_in && kind.meta().name == name) {
-        return Err(Error::invalid(format!("mount type of {name:?} is not mountable")));
+        return Err(Error::invalid(match area {
+            Area::Auth => format!("{name} credential backend cannot be instantiated"),
+            Area::Secrets => format!("mount type of {name:?} is not mountable"),
+        }));
     }
     let plain = name.strip_suffix("-v1").or_else(|| name.strip_suffix("-v2")).unwrap_or(name);
     if plain == "generic" || known().any(|kind| kind.meta().name == plain) {
@@ -182,6 +188,10 @@ async fn disable(system: Arc<System>, call: Call, at: At, area: Area) -> Result<
         // Auth methods are disabled at `sys/auth`, which needs sudo.
         Some(mount) if mount.role() != area.role() => {
             Err(Error::invalid(format!("cannot unmount \"{path}/\"")))
+        }
+        Some(mount) if mount.kind.meta().built_in && mount.role() == Role::Auth => {
+            let name = &mount.record.kind;
+            Err(Error::invalid(format!("{name} credential backend cannot be disabled")))
         }
         Some(mount) => scope.core.unmount(&mount).await.map(|()| Response::none()),
         None => Ok(Response::none()),

@@ -6,6 +6,7 @@ use core_engine_api::{Call, Response, Routes, Verb};
 use core_pipeline::NamespaceEntry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::System;
 use crate::scope::{Scope, named};
@@ -29,26 +30,26 @@ pub(crate) fn routes(table: &mut Routes<System>) {
 
 #[derive(Deserialize, JsonSchema)]
 struct At {
-    /// The namespace, relative to that of the request.
+    /// The name of the namespace, directly below that of the request.
     path: String,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Write {
-    /// The namespace, relative to that of the request.
+    /// The name of the namespace, directly below that of the request.
     path: String,
-    /// Names and values for people and their tools.
-    custom_metadata: BTreeMap<String, String>,
+    /// Names and values for people and their tools; each value is a text.
+    custom_metadata: BTreeMap<String, Value>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Patch {
-    /// The namespace, relative to that of the request.
+    /// The name of the namespace, directly below that of the request.
     path: String,
-    /// Names and values; null removes a name.
-    custom_metadata: BTreeMap<String, Option<String>>,
+    /// Names and values, each a text; null removes a name.
+    custom_metadata: BTreeMap<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -109,9 +110,14 @@ async fn read(system: Arc<System>, call: Call, request: At) -> Result<Response> 
 async fn write(system: Arc<System>, call: Call, request: Write) -> Result<Response> {
     let scope = system.scope(&call)?;
     let path = scope.child(&request.path)?;
+    let text = |(name, value)| match value {
+        Value::String(text) => Ok((name, text)),
+        _ => Err(Error::invalid("custom_metadata values must be strings")),
+    };
+    let metadata = request.custom_metadata.into_iter().map(text).collect::<Result<_>>()?;
     let entry = match scope.core.namespaces.find(&path) {
-        Some(_) => scope.core.update_namespace(&path, request.custom_metadata).await?,
-        None => scope.core.create_namespace(&path, request.custom_metadata).await?,
+        Some(_) => scope.core.update_namespace(&path, metadata).await?,
+        None => scope.core.create_namespace(&path, metadata).await?,
     };
     Response::data(&Shown::from(&*entry))
 }
@@ -124,8 +130,12 @@ async fn patch(system: Arc<System>, call: Call, request: Patch) -> Result<Respon
     let mut metadata = entry.record.custom_metadata.clone();
     for (name, value) in request.custom_metadata {
         match value {
-            Some(value) => metadata.insert(name, value),
-            None => metadata.remove(&name),
+            Value::String(text) => metadata.insert(name, text),
+            Value::Null => metadata.remove(&name),
+            _ => {
+                let fault = "metadata patch can only have string or null values";
+                return Err(Error::invalid(fault));
+            }
         };
     }
     Response::data(&Shown::from(&*scope.core.update_namespace(&path, metadata).await?))
@@ -142,14 +152,15 @@ async fn delete(system: Arc<System>, call: Call, request: At) -> Result<Response
 }
 
 impl Scope {
-    /// The namespace at `path` below this one.
+    /// The namespace called `name` directly below this one. Deeper ones are administrated from
+    /// their parent, under its policies.
     ///
     /// # Errors
-    /// `Unsupported` if the path is empty, `Invalid` if it holds what cannot be the name of a
-    /// namespace.
-    fn child(&self, path: &str) -> Result<Namespace> {
-        named(path)?
-            .split('/')
-            .try_fold(self.namespace.path.clone(), |parent, name| parent.child(name))
+    /// `Unsupported` if the name is empty, `Invalid` if it cannot be the name of a namespace.
+    fn child(&self, name: &str) -> Result<Namespace> {
+        if name.contains('/') {
+            return Err(Error::invalid("namespace name cannot contain /"));
+        }
+        self.namespace.path.child(named(name)?)
     }
 }

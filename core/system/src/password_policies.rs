@@ -71,8 +71,7 @@ async fn write(system: Arc<System>, call: Call, request: Write) -> Result<Respon
         return Err(Error::invalid("entropy_source can only be \"platform\""));
     }
     let (name, text) = (Name::parse(&name)?, plain_or_base64(policy));
-    let written = scope.core.write_password_policy(scope.id(), &name, &text);
-    written.await.map_err(|error| error.at("invalid password policy"))?;
+    scope.core.write_password_policy(scope.id(), &name, &text).await?;
     Ok(Response::none())
 }
 

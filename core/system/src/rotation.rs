@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use core_engine_api::{Call, Response, Routes, Verb};
 use core_seal::{
-    RekeyOptions, RekeyStatus, RekeyStep, RekeyTarget, Share, Split, VerifyStatus, VerifyStep,
-    parse_share, refuse_pgp_keys,
+    RekeyOptions, RekeyStatus, RekeyStep, RekeyTarget, Seals, Share, Split, VerifyStatus,
+    VerifyStep, parse_share, refuse_pgp_keys,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,15 @@ macro_rules! ceremony {
                 })
                 .sudo()
                 .summary("Begin the check of the new shares anew.");
+            table.on(Verb::Read, concat!($folder, "/backup"), show_backup).summary(concat!(
+                "Show the ",
+                $keys,
+                " that were backed up."
+            ));
+            table
+                .on(Verb::Delete, concat!($folder, "/backup"), delete_backup)
+                .sudo()
+                .summary(concat!("Delete the ", $keys, " that were backed up."));
         }
     };
 }
@@ -144,17 +153,23 @@ struct Verified<'a> {
 
 impl Part {
     /// # Errors
-    /// `Invalid` if there is none, or it is neither hexadecimal nor base64.
-    pub(crate) fn share(&self) -> Result<Share> {
+    /// `Invalid` with the text `missing` if there is none, or if it is neither hexadecimal nor base64.
+    pub(crate) fn share(&self, missing: &'static str) -> Result<Share> {
         if self.key.expose().is_empty() {
-            return Err(Error::invalid("'key' must be specified in request body as JSON"));
+            return Err(Error::invalid(missing));
         }
         parse_share(self.key.expose())
     }
 }
 
+const KEY_MISSING: &str = "missing required field 'key'";
+
 async fn show(system: Arc<System>, call: Call, target: RekeyTarget) -> Result<Response> {
-    answer(&system.server(&call)?.seals.rekey_status(target).await?)
+    let seals = &system.server(&call)?.seals;
+    if target == RekeyTarget::Recovery && !seals.status().await?.recovery_seal {
+        return Err(Error::invalid("recovery keys not supported"));
+    }
+    answer(&seals.rekey_status(target).await?)
 }
 
 async fn begin(
@@ -189,7 +204,7 @@ async fn update(
     target: RekeyTarget,
 ) -> Result<Response> {
     let core = system.server(&call)?;
-    match core.rekey(target, &part.nonce, part.share()?).await? {
+    match core.rekey(target, &part.nonce, part.share(KEY_MISSING)?).await? {
         RekeyStep::Continue(status) => answer(&status),
         RekeyStep::Commit { nonce, key_shares, .. } => done(&nonce, &key_shares, ""),
         RekeyStep::Verify { nonce, key_shares, verification_nonce } => {
@@ -203,7 +218,13 @@ async fn show_verification(
     call: Call,
     target: RekeyTarget,
 ) -> Result<Response> {
-    verification(&system.server(&call)?.seals.rekey_verify_status(target)?)
+    let seals = &system.server(&call)?.seals;
+    let status = started(seals, target).await?;
+    if status.verification_nonce.is_empty() {
+        let RekeyStatus { shares: n, threshold: t, .. } = status;
+        return Response::data(&Verification { n, nonce: "", progress: 0, started: false, t });
+    }
+    verification(&seals.rekey_verify_status(target)?)
 }
 
 async fn restart_verification(
@@ -211,7 +232,17 @@ async fn restart_verification(
     call: Call,
     target: RekeyTarget,
 ) -> Result<Response> {
-    verification(&system.server(&call)?.seals.rekey_verify_restart(target)?)
+    let seals = &system.server(&call)?.seals;
+    started(seals, target).await?;
+    verification(&seals.rekey_verify_restart(target)?)
+}
+
+async fn started(seals: &Seals, target: RekeyTarget) -> Result<RekeyStatus> {
+    let status = seals.rekey_status(target).await?;
+    if status.started {
+        return Ok(status);
+    }
+    Err(Error::invalid("no rotation configuration found"))
 }
 
 async fn verify(
@@ -221,12 +252,23 @@ async fn verify(
     target: RekeyTarget,
 ) -> Result<Response> {
     let core = system.server(&call)?;
-    match core.rekey_verify(target, &part.nonce, part.share()?).await? {
+    match core.rekey_verify(target, &part.nonce, part.share(KEY_MISSING)?).await? {
         VerifyStep::Continue(status) => verification(&status),
         VerifyStep::Commit { nonce, .. } => {
             Response::data(&Verified { complete: true, nonce: &nonce })
         }
     }
+}
+
+/// Only shares that are encrypted with PGP would be backed up, and none are.
+async fn show_backup(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
+    system.server(&call)?;
+    Err(Error::invalid("no backed-up keys found"))
+}
+
+async fn delete_backup(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
+    system.server(&call)?;
+    Ok(Response::none())
 }
 
 fn answer(status: &RekeyStatus) -> Result<Response> {

@@ -8,9 +8,9 @@ use core_pipeline::Core;
 
 use crate::remount::Migration;
 use crate::{
-    audit, capabilities, config, explain, generate_root, host, internal, leases, lockouts, metrics,
-    mounts, namespaces, password_policies, plugins, policies, quotas, remount, rotation, seal,
-    tools, tune, wrapping,
+    audit, capabilities, config, explain, generate_root, host, internal, lease_targets, leases,
+    lockouts, loggers, metrics, mounts, namespaces, password_policies, plugins, policies, quotas,
+    remount, rotation, seal, tools, tune, wrapping,
 };
 
 /// The engine behind the `sys/` of one namespace.
@@ -67,7 +67,9 @@ impl Engine for System {
         host::routes(table);
         internal::routes(table);
         leases::routes(table);
+        lease_targets::routes(table);
         lockouts::routes(table);
+        loggers::routes(table);
         metrics::routes(table);
         mounts::routes(table);
         namespaces::routes(table);

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use base_types::{Error, Result};
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use core_engine_api::{Call, Response, Routes, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ struct Sum {
     sum: String,
 }
 
-async fn random(system: Arc<System>, _: Call, request: Random) -> Result<Response> {
+async fn random(system: Arc<System>, call: Call, request: Random) -> Result<Response> {
     let core = system.core()?;
     let Random { mut bytes, mut source, format } = request;
     // A source may stand where a number usually does: `tools/random/platform`.
@@ -67,10 +67,16 @@ async fn random(system: Arc<System>, _: Call, request: Random) -> Result<Respons
             "unsupported entropy source {source:?}; must be \"platform\" or \"seal\", or \"all\""
         )));
     }
-    let count = bytes.map_or(Ok(BYTES_DEFAULT), |text| byte_count(&text))?;
+    let place = match call.params.iter().any(|(param, _)| *param == "bytes") {
+        true => "error parsing url-set byte count",
+        false => "error converting input for field \"bytes\"",
+    };
+    let count = bytes.map_or(Ok(BYTES_DEFAULT), |text| byte_count(&text, place))?;
     let mut bytes = vec![0; count];
     core.random.fill(&mut bytes);
-    let random_bytes = encode(&bytes, format.as_deref().unwrap_or("base64"))?;
+    let format = format.as_deref().unwrap_or("base64");
+    // The two endpoints differ in the quotes.
+    let random_bytes = encode(&bytes, format).ok_or_else(|| unknown(&format!("{format:?}")))?;
     let response = Response::data(&RandomBytes { random_bytes })?;
     Ok(match source.as_str() {
         "seal" => {
@@ -84,10 +90,10 @@ fn is_source(text: &str) -> bool {
     matches!(text, "all" | "platform" | "seal")
 }
 
-fn byte_count(text: &str) -> Result<usize> {
-    let count: i64 = text
-        .parse()
-        .map_err(|_| Error::invalid("error parsing url-set byte count: it is not a number"))?;
+/// `place` is where the text came from.
+fn byte_count(text: &str, place: &str) -> Result<usize> {
+    let expected = |_| Error::invalid("expected a number").at(place);
+    let count: i64 = text.parse().map_err(expected)?;
     match usize::try_from(count) {
         Ok(0) | Err(_) => Err(Error::invalid("'bytes' cannot be less than 1")),
         Ok(count) if count > BYTES_MAX => {
@@ -99,22 +105,37 @@ fn byte_count(text: &str) -> Result<usize> {
 
 async fn hash(_: Arc<System>, _: Call, request: Hash) -> Result<Response> {
     let Hash { algorithm, input, format } = request;
-    let bytes = STANDARD
-        .decode(input.expose())
-        .map_err(|_| Error::invalid("unable to decode input as base64: illegal base64 data"))?;
+    let bytes = STANDARD.decode(input.expose()).map_err(|fault| {
+        Error::invalid(format!("unable to decode input as base64: {}", place(&fault)))
+    })?;
     let algorithm = algorithm.as_deref().unwrap_or("sha2-256");
     let digest = base_crypto::digest_by_name(algorithm, &bytes);
     let digest =
         digest.ok_or_else(|| Error::invalid(format!("unsupported algorithm {algorithm}")))?;
-    Response::data(&Sum { sum: encode(&digest, format.as_deref().unwrap_or("hex"))? })
+    let format = format.as_deref().unwrap_or("hex");
+    Response::data(&Sum { sum: encode(&digest, format).ok_or_else(|| unknown(format))? })
 }
 
-fn encode(bytes: &[u8], format: &str) -> Result<String> {
-    match format {
-        "base64" => Ok(STANDARD.encode(bytes)),
-        "hex" => Ok(base_crypto::hex(bytes)),
-        _ => Err(Error::invalid(format!(
-            "unsupported encoding format {format:?}; must be \"hex\" or \"base64\""
-        ))),
+/// Where a text stops being base64, without what stands there.
+fn place(fault: &DecodeError) -> String {
+    match fault {
+        DecodeError::InvalidByte(offset, _) | DecodeError::InvalidLastSymbol(offset, _) => {
+            format!("illegal base64 data at input byte {offset}")
+        }
+        DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => {
+            "illegal base64 data at its end".to_owned()
+        }
     }
+}
+
+fn encode(bytes: &[u8], format: &str) -> Option<String> {
+    match format {
+        "base64" => Some(STANDARD.encode(bytes)),
+        "hex" => Some(base_crypto::hex(bytes)),
+        _ => None,
+    }
+}
+
+fn unknown(format: &str) -> Error {
+    Error::invalid(format!("unsupported encoding format {format}; must be \"hex\" or \"base64\""))
 }

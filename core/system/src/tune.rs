@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::System;
 use crate::fields::{Text, Texts};
-use crate::mount_info::token_type;
+use crate::mount_info::{self, token_type};
 use crate::mounts::Area;
 
 pub(crate) fn routes(table: &mut Routes<System>) {
@@ -112,9 +112,6 @@ impl Tune {
         if let Some(ttl) = self.max_lease_ttl {
             config.max_lease_ttl = lease_ttl(&ttl.0, "max")?;
         }
-        if !config.max_lease_ttl.is_zero() && config.default_lease_ttl > config.max_lease_ttl {
-            return Err(Error::invalid("given default lease TTL greater than given max lease TTL"));
-        }
         if let Some(Text(visibility)) = self.listing_visibility {
             config.listing_visibility = listing_visibility(visibility)?;
         }
@@ -209,14 +206,8 @@ struct Shown<'a> {
     passthrough_request_headers: &'a [String],
     #[serde(skip_serializing_if = "str::is_empty")]
     token_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_lockout_counter_reset_duration: Option<Ttl>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_lockout_disable: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_lockout_duration: Option<Ttl>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_lockout_threshold: Option<u64>,
+    #[serde(flatten)]
+    lockout: Option<mount_info::Lockout>,
 }
 
 async fn read(system: Arc<System>, call: Call, at: At, area: Area) -> Result<Response> {
@@ -239,10 +230,7 @@ async fn read(system: Arc<System>, call: Call, at: At, area: Area) -> Result<Res
         options,
         passthrough_request_headers: &config.passthrough_request_headers,
         token_type: token_type(mount.role(), config),
-        user_lockout_counter_reset_duration: config.lockout.map(|lockout| lockout.counter_reset),
-        user_lockout_disable: config.lockout.map(|lockout| lockout.disabled),
-        user_lockout_duration: config.lockout.map(|lockout| lockout.duration),
-        user_lockout_threshold: config.lockout.map(|lockout| lockout.threshold),
+        lockout: config.lockout.map(mount_info::Lockout::from),
     })
 }
 

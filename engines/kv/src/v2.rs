@@ -143,7 +143,8 @@ impl Kv2 {
         };
         Ok(absent().warn(format!(
             "Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate \
-             API endpoints to use. If using the command line, use 'kv {command}' for this operation."
+             API endpoints to use. If using the Strongroom CLI, use 'strongroom kv {command}' for this \
+             operation."
         )))
     }
 

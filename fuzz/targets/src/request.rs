@@ -5,6 +5,7 @@ use api_vault::{Api, HttpResponse, WithoutToken};
 use base_crypto::SeededRandom;
 use base_types::Secret;
 use bytes::Bytes;
+use core_engine_api::JsonLimits;
 use core_pipeline::{AuditSetup, Core, Parts, Peer, Settings};
 use core_seal::{Seal, Seals, StaticKey};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -117,10 +118,11 @@ async fn open() -> World {
         audit: AuditSetup::default(),
         clock: clock(),
         random,
+        outbound: Arc::new(core_engine_api::Isolated),
         settings: Settings::default(),
     };
     let core = Core::new(parts, server::kinds);
     let open = WithoutToken { generate_root: true, metrics: true, rekey: true };
     let token = core.initialize(None).await.unwrap().root_token.expose().clone();
-    World { api: Api::new(core, open), token }
+    World { api: Api::new(core, open, JsonLimits::default()), token }
 }

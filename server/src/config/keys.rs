@@ -54,8 +54,7 @@ const NO_CLUSTER: &str = "one machine serves alone; nothing is forwarded";
 const NO_ACME: &str = "certificates are not fetched: name tls_cert_file and tls_key_file";
 const NO_PUSH: &str = "metrics are read from sys/metrics; nothing is pushed";
 const NO_PROXY_PROTOCOL: &str = "the PROXY protocol is not spoken: let the load balancer send X-Forwarded-For and name it in x_forwarded_for_authorized_addrs";
-const BODY_LIMITS: &str =
-    "a body may always hold 100000 values, 64 deep, and be as long as max_request_size says";
+const BODY_LIMITS: &str = "max_request_size and the max_json_ keys bound a body; its memory and work grow with its length alone";
 const NOT_AN_AGENT: &str = "this key belongs to an agent or proxy, not to a server";
 const OTHER_EDITION: &str = "the feature that it switches does not exist here";
 
@@ -213,6 +212,26 @@ const LISTENER_COMMON: &[Key] = &[
         "The largest body in bytes; 0 for the default, below 0 for any.",
     ),
     key(
+        "max_json_depth",
+        "integer, 64",
+        "How deep objects and lists in a body may stand in each other; more than 100 is 100.",
+    ),
+    key(
+        "max_json_string_value_length",
+        "integer, no limit",
+        "The longest text in a body, in bytes as it is written.",
+    ),
+    key(
+        "max_json_object_entry_count",
+        "integer, no limit",
+        "The most members of an object in a body. A body never holds more than 100000 values altogether.",
+    ),
+    key(
+        "max_json_array_element_count",
+        "integer, no limit",
+        "The most elements of a list in a body. A body never holds more than 100000 values altogether.",
+    ),
+    key(
         "max_request_duration",
         "duration, \"90s\"",
         "How long a request may take before it is answered with 503.",
@@ -245,16 +264,16 @@ const LISTENER_COMMON: &[Key] = &[
     key(
         "disable_unauthed_rekey_endpoints",
         "boolean, true",
-        "Keeps `sys/rekey` for tokens that may use it with `sudo`; with `false`, shares are enough.",
+        "Keeps `sys/rekey` for tokens that may use it with `sudo`; with `false`, shares are enough, and whoever reaches the listener can begin and end the operation.",
     ),
     key(
         "disable_unauthed_generate_root_endpoints",
         "boolean, true",
-        "Keeps `sys/generate-root` for tokens that may use it with `sudo`; with `false`, shares are enough. Set it for the time that it takes to replace a root token that is lost.",
+        "Keeps `sys/generate-root` for tokens that may use it with `sudo`; with `false`, shares are enough, and whoever reaches the listener can begin and end the operation. Set it for the time that it takes to replace a root token that is lost.",
     ),
     key("telemetry", "stanza", "Who may read metrics through this listener."),
     ignored("profiling", "sys/pprof does not exist"),
-    ignored("inflight_requests_logging", "sys/in-flight-req does not exist"),
+    ignored("inflight_requests_logging", "sys/in-flight-req always needs a token"),
     ignored("purpose", "every listener serves the whole API"),
     ignored("role", NOT_AN_AGENT),
     ignored("require_request_header", NOT_AN_AGENT),
@@ -265,10 +284,6 @@ const LISTENER_COMMON: &[Key] = &[
     ignored("cors_allow_credentials", "CORS is configured at sys/config/cors"),
     ignored("max_request_json_memory", BODY_LIMITS),
     ignored("max_request_json_strings", BODY_LIMITS),
-    ignored("max_json_depth", BODY_LIMITS),
-    ignored("max_json_string_value_length", BODY_LIMITS),
-    ignored("max_json_object_entry_count", BODY_LIMITS),
-    ignored("max_json_array_element_count", BODY_LIMITS),
     ignored("chroot_namespace", OTHER_EDITION),
     ignored("redact_addresses", OTHER_EDITION),
     ignored("redact_cluster_name", OTHER_EDITION),

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use base_hcl::Block;
 use base_types::Result;
+use core_engine_api::JsonLimits;
 
 use super::forwarded::Forwarded;
 use super::keys;
@@ -50,6 +51,8 @@ pub struct UnixSocket {
 pub struct Limits {
     /// The largest body in bytes; `None` for any.
     pub request_size: Option<u64>,
+    /// What a body may hold.
+    pub json: JsonLimits,
     /// From the arrival of the head until the answer.
     pub request_duration: Duration,
     /// For the head of a request, and for a connection until its first request.
@@ -88,6 +91,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_size: Some(REQUEST_SIZE_DEFAULT),
+            json: JsonLimits::default(),
             request_duration: Duration::ZERO,
             head: Duration::from_secs(10),
             body: Some(Duration::from_secs(30)),
@@ -207,6 +211,17 @@ impl Limits {
     fn read(reader: &mut Reader<'_, '_>) -> Result<Self> {
         let mut limits = Self::default();
         reader.limit("max_request_size", REQUEST_SIZE_DEFAULT, &mut limits.request_size)?;
+        for (key, limit) in [
+            ("max_json_depth", &mut limits.json.depth),
+            ("max_json_string_value_length", &mut limits.json.string_length),
+            ("max_json_object_entry_count", &mut limits.json.object_entries),
+            ("max_json_array_element_count", &mut limits.json.array_elements),
+        ] {
+            let default = *limit as u64;
+            let mut wanted = Some(default);
+            reader.limit(key, default, &mut wanted)?;
+            *limit = wanted.and_then(|most| most.try_into().ok()).unwrap_or(usize::MAX);
+        }
         let (mut body, default) = (Duration::from_secs(30), limits.head);
         reader.set("max_request_duration", &mut limits.request_duration)?;
         reader.set("http_read_header_timeout", &mut limits.head)?;

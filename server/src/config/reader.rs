@@ -217,15 +217,19 @@ impl Setting for PathBuf {
     }
 }
 
+/// In whole seconds. What is shorter than one is one, since zero stands for no limit or the default.
 impl Setting for Ttl {
     fn read(fields: &mut Fields<'_>, key: &'static str) -> Result<Option<Self>> {
-        fields.duration(key)
+        let Some(ttl) = fields.duration(key)? else { return Ok(None) };
+        let text = fields.string(key)?.unwrap_or_default();
+        let is_shorter = ttl.is_zero() && text.contains(|c: char| matches!(c, '1'..='9'));
+        Ok(Some(if is_shorter { Self::from_seconds(1) } else { ttl }))
     }
 }
 
 impl Setting for Duration {
     fn read(fields: &mut Fields<'_>, key: &'static str) -> Result<Option<Self>> {
-        let ttl = fields.duration(key)?;
+        let ttl = Ttl::read(fields, key)?;
         Ok(ttl.map(|ttl| Self::from_secs(ttl.seconds())))
     }
 }

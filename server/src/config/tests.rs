@@ -336,6 +336,10 @@ listener "tcp" {
   max_request_size = 1024
   max_request_json_memory = -1
   max_request_json_strings = 0
+  max_json_depth = 20
+  max_json_string_value_length = "1000"
+  max_json_object_entry_count = 0
+  max_json_array_element_count = -1
   max_request_duration = "5s"
   http_read_header_timeout = "2s"
   http_read_timeout = 0
@@ -438,6 +442,9 @@ fn a_full_configuration_in_hcl() {
     // Idle falls back to the read timeout, which is off, and so to that of the head.
     assert_eq!((tcp.limits.head.as_secs(), tcp.limits.idle.as_secs()), (2, 2));
     assert_eq!(tcp.limits.body, None);
+    let json = &tcp.limits.json;
+    assert_eq!((json.depth, json.string_length), (20, 1000));
+    assert_eq!((json.object_entries, json.array_elements), (usize::MAX, usize::MAX));
     assert_eq!(tcp.metrics.access, MetricsAccess::Forbidden);
 
     let Bind::Unix(socket) = &unix.bind else { panic!("a socket") };
@@ -463,6 +470,26 @@ fn a_full_configuration_in_hcl() {
     assert_eq!(userpass.counter_reset.seconds(), 600);
     assert_eq!(config.lockouts.of("approle").threshold, 5);
     assert!(config.lockouts.of("ldap").disabled && !userpass.disabled);
+}
+
+#[test]
+fn what_is_shorter_than_a_second_is_not_none() {
+    for (text, seconds) in [
+        ("\"1ms\"", Some(1)),
+        ("\"0.25s\"", Some(1)),
+        ("\"1500ms\"", Some(1)),
+        ("\"2s\"", Some(2)),
+        ("2", Some(2)),
+        ("\"0ms\"", None),
+        ("0", None),
+    ] {
+        let listener = format!(
+            "storage \"inmem\" {{}}\nlistener \"tcp\" {{ tls_disable = true http_read_timeout = {text} }}"
+        );
+        let config = parse(&listener).unwrap();
+        let body = config.listeners[0].limits.body;
+        assert_eq!(body.map(|time| time.as_secs()), seconds, "{text}");
+    }
 }
 
 #[test]

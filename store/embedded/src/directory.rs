@@ -21,8 +21,10 @@ impl Directory {
         let missing = path.ancestors().take_while(|path| !path.exists()).count();
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         // The new directories must outlive a crash just like what will be written into them.
-        for parent in path.canonicalize().map_err(failed)?.ancestors().skip(1).take(missing) {
-            File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+        if missing > 0 {
+            for parent in path.canonicalize().map_err(failed)?.ancestors().skip(1).take(missing) {
+                File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+            }
         }
         let handle = File::open(path).map_err(failed)?;
         match handle.try_lock() {

@@ -1,6 +1,7 @@
 //! Measures ours beside OpenBao on the same machine and disk, and says whether the bars are met.
 //! The two take turns, so that a neighbour who is busy for a while slows both.
 
+mod leases;
 mod start;
 mod wrk;
 
@@ -52,9 +53,9 @@ struct Showing {
 }
 
 pub(crate) fn run(mut options: Options) -> Result<Tally> {
-    let seconds: u32 = options.value("--seconds")?.unwrap_or(10);
+    let seconds: u32 = options.value("--seconds")?.unwrap_or(10).max(1);
     let only: Option<String> = options.value("--only")?;
-    let leases = options.value("--leases")?.unwrap_or(1_000_000);
+    let leases = options.value_or("--leases", 1_000_000)?;
     let start = options.flag("--start");
     options.finish()?;
     let chosen = |w: &&Workload| only.as_ref().is_none_or(|only| w.name.contains(only.as_str()));
@@ -66,7 +67,10 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     setup::load_generator()?;
     let strongroom = server::build(true)?;
     if start {
-        return start::run(&strongroom, leases);
+        return start::run(&strongroom, leases.unwrap_or(1_000_000));
+    }
+    if let Some(leases) = leases {
+        return leases::run(&strongroom, leases, seconds);
     }
     let peers = setup::peers()?;
     let theirs = Setup { durable: true, ..Setup::default() };

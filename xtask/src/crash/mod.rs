@@ -1,6 +1,7 @@
 //! Kills the server at random moments under load, starts it again and looks whether every
 //! acknowledged write is there and none is half done.
 
+mod dynamic;
 mod logins;
 mod secrets;
 mod tokens;
@@ -65,6 +66,7 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let seed = options.value("--seed")?.unwrap_or_else(Random::fresh_seed);
     let release = options.flag("--release");
     let openbao = options.flag("--openbao");
+    let dynamic = options.flag("--dynamic");
     options.finish()?;
     let (product, binary) = match openbao {
         true => (Product::OpenBao, setup::peers()?.bao),
@@ -72,6 +74,9 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     };
     println!("seed {seed}");
     let mut random = Random::new(seed);
+    if dynamic {
+        return dynamic::run(&binary, rounds, &mut random);
+    }
     let (mut tally, mut acknowledged, mut losses) = (Tally::default(), 0, 0);
     let mut left = rounds;
     while left > 0 {

@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Answer, Step, Writer, send};
-use crate::Result;
 use crate::http::Client;
 use crate::random::Random;
+use crate::{Result, wait};
 
 /// Lets a token create others.
 pub(super) const POLICY: &str = "path \"auth/token/create\" { capabilities = [\"update\"] }";
@@ -94,8 +96,11 @@ impl Writer for TokenWriter {
         }
         if let Some(mut family) = self.open.take() {
             let parent = family.parent.works(client, &mut losses)?;
-            let child = family.child.as_ref().map(|child| child.works(client, &mut losses));
-            if child.transpose()?.is_some_and(|child| child != parent) {
+            let agrees = |client: &mut Client| match &family.child {
+                Some(child) => Ok((child.works(client, &mut Vec::new())? == parent).then_some(())),
+                None => Ok(Some(())),
+            };
+            if finished(|| agrees(client))?.is_none() {
                 let accessor = &family.parent.accessor;
                 losses.push(format!("half a revocation below accessor {accessor}"));
                 family.child = None;
@@ -134,16 +139,32 @@ impl Token {
 
 /// Every accessor that is listed leads to a token.
 pub(super) fn check_accessors(client: &mut Client) -> Result<Vec<String>> {
-    let list = client.expect("LIST", "/v1/auth/token/accessors", &Value::Null)?;
     let mut losses = Vec::new();
-    for accessor in list["data"]["keys"].as_array().into_iter().flatten() {
+    for accessor in &accessors(client)? {
         let body = json!({"accessor": accessor});
-        let status = client.call("POST", "/v1/auth/token/lookup-accessor", &body)?.status;
-        if status != 200 {
-            losses.push(format!("accessor {accessor} is listed, but its token answers {status}"));
+        let leads_to_token = finished(|| {
+            let status = client.call("POST", "/v1/auth/token/lookup-accessor", &body)?.status;
+            Ok((status == 200 || !accessors(client)?.contains(accessor)).then_some(()))
+        })?;
+        if leads_to_token.is_none() {
+            losses.push(format!("accessor {accessor} is listed, but leads to no token"));
         }
     }
     Ok(losses)
+}
+
+fn accessors(client: &mut Client) -> Result<Vec<Value>> {
+    let list = client.expect("LIST", "/v1/auth/token/accessors", &Value::Null)?;
+    Ok(list["data"]["keys"].as_array().cloned().unwrap_or_default())
+}
+
+/// How long the server may take to finish a revocation that the kill interrupted.
+const FINISH_LIMIT: Duration = Duration::from_secs(20);
+
+/// Asks for a state that holds once the server has finished what a kill interrupted. `None` if it
+/// does not come to hold.
+fn finished(mut state: impl FnMut() -> Result<Option<()>>) -> Result<Option<()>> {
+    wait::until(FINISH_LIMIT, || state().transpose()).transpose()
 }
 
 /// Keeps the token of an answer.

@@ -10,13 +10,15 @@ pub(crate) struct KnownDifferences(Vec<Known>);
 /// One entry. In each pattern `*` stands for any text, and `<same>` in what both answer for a text
 /// that is the same on both sides.
 struct Known {
-    area: String,
-    step: String,
-    field: String,
+    area: Patterns,
+    step: Patterns,
+    field: Patterns,
     theirs: String,
     ours: String,
-    used: Cell<bool>,
 }
+
+/// The places that an entry is about, one or several, each with whether it covered anything.
+struct Patterns(Vec<(String, Cell<bool>)>);
 
 impl KnownDifferences {
     pub(crate) fn load(path: &Path) -> Result<Self> {
@@ -39,17 +41,18 @@ impl KnownDifferences {
 
     /// Whether an entry covers this difference.
     pub(crate) fn covers(&self, area: &str, step: &str, difference: &Difference) -> bool {
-        let entry = self.0.iter().find(|known| known.covers(area, step, difference));
-        if let Some(known) = entry {
-            known.used.set(true);
-        }
-        entry.is_some()
+        self.0.iter().any(|known| known.covers(area, step, difference))
     }
 
-    /// Entries that covered nothing, as text.
+    /// The places of entries that covered nothing, as text.
     pub(crate) fn unused(&self) -> Vec<String> {
-        let unused = self.0.iter().filter(|known| !known.used.get());
-        unused.map(|Known { area, step, field, .. }| format!("{area}: {step}: {field}")).collect()
+        let unused = |known: &Known| {
+            let Known { area, step, field, .. } = known;
+            let whole = field.first().to_owned();
+            let parts = [area, step, field].into_iter().flat_map(Patterns::unused);
+            parts.map(move |part| format!("{part} (of {whole})")).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(unused).collect()
     }
 }
 
@@ -62,26 +65,57 @@ impl Known {
         }
         let text = |name: &str| entry.get(name).and_then(toml::Value::as_str);
         let pattern = |name| text(name).unwrap_or("*").to_owned();
-        let field = text("field").ok_or("an entry lacks its field")?.to_owned();
+        let field = Patterns::read(entry.get("field").ok_or("an entry lacks its field")?)?;
         if text("reason").is_none_or(|reason| reason.trim().is_empty()) {
-            return Err(format!("the entry for '{field}' lacks its reason"));
+            return Err(format!("the entry for '{}' lacks its reason", field.first()));
         }
+        let place = |name| entry.get(name).map_or_else(|| Ok(Patterns::any()), Patterns::read);
         Ok(Self {
-            area: pattern("area"),
-            step: pattern("step"),
+            area: place("area")?,
+            step: place("step")?,
             field,
             theirs: pattern("theirs"),
             ours: pattern("ours"),
-            used: Cell::new(false),
         })
     }
 
     fn covers(&self, area: &str, step: &str, difference: &Difference) -> bool {
         let Difference { field, theirs, ours } = difference;
-        matches(&self.area, area)
-            && matches(&self.step, step)
-            && matches(&self.field, field)
-            && both_match(&self.theirs, theirs, &self.ours, ours)
+        let places = [(&self.area, area), (&self.step, step), (&self.field, field.as_str())];
+        let found = places.map(|(patterns, text)| patterns.find(text));
+        if found.contains(&None) || !both_match(&self.theirs, theirs, &self.ours, ours) {
+            return false;
+        }
+        found.into_iter().flatten().for_each(|used| used.set(true));
+        true
+    }
+}
+
+impl Patterns {
+    fn any() -> Self {
+        Self(vec![("*".to_owned(), Cell::new(false))])
+    }
+
+    fn read(value: &toml::Value) -> Result<Self> {
+        let one = std::slice::from_ref(value);
+        let texts = value.as_array().map_or(one, Vec::as_slice).iter().map(toml::Value::as_str);
+        let patterns: Option<Vec<_>> =
+            texts.map(|text| Some((text?.to_owned(), Cell::new(false)))).collect();
+        let patterns = patterns.filter(|patterns| !patterns.is_empty());
+        patterns.map(Self).ok_or_else(|| "a place is a text or a list of texts".to_owned())
+    }
+
+    fn first(&self) -> &str {
+        self.0.first().map_or("", |(pattern, _)| pattern)
+    }
+
+    /// Where to note that the first pattern that fits has been of use.
+    fn find(&self, text: &str) -> Option<&Cell<bool>> {
+        self.0.iter().find(|(pattern, _)| matches(pattern, text)).map(|(_, used)| used)
+    }
+
+    fn unused(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, used)| !used.get()).map(|(pattern, _)| pattern.as_str())
     }
 }
 
@@ -155,9 +189,20 @@ mod tests {
             ours: ours.to_owned(),
         };
         assert!(!known.covers("kv", "GET /", &difference("3")));
-        assert_eq!(known.unused(), ["kv: *: body/a"]);
+        assert_eq!(known.unused(), ["kv (of body/a)", "* (of body/a)", "body/a (of body/a)"]);
         assert!(known.covers("kv", "GET /", &difference("2")));
         assert_eq!(known.unused(), [""; 0]);
+    }
+
+    #[test]
+    fn each_place_of_a_list_must_be_of_use() {
+        let text = "[[difference]]\nstep = [\"GET /a\", \"GET /b\"]\nfield = [\"status\"]\nreason = \"Because.\"\n";
+        let known = KnownDifferences::parse(text).unwrap();
+        let difference =
+            Difference { field: "status".to_owned(), theirs: "1".to_owned(), ours: "2".to_owned() };
+        assert!(known.covers("kv", "GET /b", &difference));
+        assert!(!known.covers("kv", "GET /c", &difference));
+        assert_eq!(known.unused(), ["GET /a (of status)"]);
     }
 
     #[test]
@@ -165,6 +210,8 @@ mod tests {
         for text in [
             "[[difference]]\nfield = \"a\"\n",
             "[[difference]]\nreason = \"Because.\"\n",
+            "[[difference]]\nfield = []\nreason = \"Because.\"\n",
+            "[[difference]]\nfield = \"a\"\nstep = [1]\nreason = \"Because.\"\n",
             "[[difference]]\nfield = \"a\"\nreason = \"Because.\"\ncolour = \"red\"\n",
             "[[diference]]\nfield = \"a\"\nreason = \"Because.\"\n",
         ] {

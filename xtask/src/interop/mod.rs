@@ -19,6 +19,7 @@ use scripts::{SCRIPTS, Script};
 use transcript::{Action, Transcript};
 
 use crate::options::Options;
+use crate::postgres::Postgres;
 use crate::server::{Product, Server, Setup};
 use crate::setup::{self, Peers};
 use crate::tally::Tally;
@@ -148,7 +149,12 @@ impl Source {
                         false => Server::start,
                     };
                     let server = start(*product, binary, Setup::default())?;
-                    Player::new(&server, &rivals.peers.bao)?.play(transcript)
+                    let postgres = transcript.with_postgres.then(Postgres::start).transpose()?;
+                    let mut player = Player::new(&server, &rivals.peers.bao)?;
+                    if let Some(postgres) = &postgres {
+                        player.know("postgres", postgres.address.to_string());
+                    }
+                    player.play(transcript)
                 })?;
                 Ok(transcript_area(transcript, theirs, ours))
             }

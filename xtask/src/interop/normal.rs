@@ -24,6 +24,10 @@ const RANDOM_FIELDS: [&str; 9] = [
     "wrapping_token:",
 ];
 
+/// What the two call themselves, in sentences and as commands.
+const PRODUCTS: [&str; 2] = ["OpenBao", "Strongroom"];
+const COMMANDS: [&str; 2] = ["bao", "strongroom"];
+
 /// Unix times from 2020 to 2040: a number in this range is an instant and nothing else.
 const UNIX_TIMES: std::ops::Range<u64> = 1_577_836_800..2_208_988_800;
 
@@ -49,7 +53,7 @@ impl Normaliser {
                 None => lines.push(line),
             }
         }
-        sort_if_random(&mut lines, |line| line);
+        sort_if_random(&mut lines, String::clone);
         lines
     }
 
@@ -67,7 +71,12 @@ impl Normaliser {
             }
             Value::Array(items) => {
                 let mut items: Vec<Value> = items.iter().map(|item| self.named("", item)).collect();
-                sort_if_random(&mut items, |item| item.as_str().unwrap_or_default());
+                let text = |item: &Value| item.as_str().unwrap_or_default().to_owned();
+                match name {
+                    // They come from several places, in whatever order these are asked.
+                    "warnings" => items.sort_by_key(text),
+                    _ => sort_if_random(&mut items, text),
+                }
                 items.into()
             }
             Value::Object(fields) => {
@@ -86,6 +95,9 @@ impl Normaliser {
         }
         match &words[..] {
             [name, _] if RANDOM_FIELDS.contains(&name.as_str()) => format!("{name} <{name}>"),
+            [cluster, name, _] if cluster == "Cluster" && name == "Name" => {
+                "Cluster Name <cluster_name>".to_owned()
+            }
             [name, value] => format!("{name} {}", self.valued(name, value)),
             _ => words.join(" "),
         }
@@ -133,6 +145,8 @@ fn replacement(word: &str) -> String {
         (is_token, "<token>"),
         (is_accessor, "<accessor>"),
         (is_unix_time, "<unix time>"),
+        (|word| PRODUCTS.contains(&word), "<product>"),
+        (|word| COMMANDS.contains(&word), "<command>"),
     ];
     if let Some((_, name)) = fixed.iter().find(|(fits, _)| fits(word)) {
         return (*name).to_owned();
@@ -210,20 +224,19 @@ fn is_token(word: &str) -> bool {
         && parts.next().is_none_or(|namespace| namespace.len() <= 8)
 }
 
-/// Twenty-four random letters and digits.
+/// Twenty-four random letters and digits, of which few or none may be digits.
 fn is_accessor(word: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| word.bytes().any(|byte| kind(&byte));
     word.len() == 24
         && word.bytes().all(|b| b.is_ascii_alphanumeric())
-        && has(u8::is_ascii_digit)
         && has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_lowercase)
 }
 
 /// A list in the order of random values has no order once they are masked.
-fn sort_if_random<T>(items: &mut [T], text: impl Fn(&T) -> &str) {
+fn sort_if_random<T>(items: &mut [T], text: impl Fn(&T) -> String) {
     if items.iter().any(|item| text(item).starts_with('<')) {
-        items.sort_by(|a, b| text(a).cmp(text(b)));
+        items.sort_by_key(text);
     }
 }
 
@@ -261,6 +274,8 @@ mod tests {
             ("o0Y20qxbiZHKs1mLRn1uJOcr", "<accessor>"),
             ("x=abcdefghijkl; short", "x=<secret>; short"),
             ("token    whatever", "token <token>"),
+            ("use 'bao kv get' of OpenBao's", "use '<command> kv get' of <product>'s"),
+            ("Cluster Name    vault-cluster-1a2b3c4d", "Cluster Name <cluster_name>"),
             ("  * one\n  more\n  * two\n\nend", "* one more\n* two\n\nend"),
             ("Key          Value\n---          -----", "Key Value\n--- ---"),
         ] {
@@ -270,8 +285,8 @@ mod tests {
 
     #[test]
     fn json_is_replaced_by_value_and_by_name() {
-        let given = json!({"accessor": "x", "token": "", "n": 1_800_000_000, "version": 1, "keys": ["b", "abcdefghijkl", "a"]});
-        let expected = json!({"accessor": "<accessor>", "token": "", "n": "<unix time>", "version": 1, "keys": ["<secret>", "a", "b"]});
+        let given = json!({"accessor": "x", "token": "", "n": 1_800_000_000, "version": 1, "keys": ["b", "abcdefghijkl", "a"], "warnings": ["y", "x"]});
+        let expected = json!({"accessor": "<accessor>", "token": "", "n": "<unix time>", "version": 1, "keys": ["<secret>", "a", "b"], "warnings": ["x", "y"]});
         assert_eq!(normaliser().json(&given), expected);
     }
 }

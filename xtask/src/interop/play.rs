@@ -43,19 +43,25 @@ struct Raw {
 
 impl<'a> Player<'a> {
     pub(crate) fn new(server: &'a Server, bao: &'a Path) -> Result<Self> {
-        let mut values = BTreeMap::new();
-        let mut normaliser = Normaliser::default();
-        for (name, value) in [
-            ("address", server.address.to_string()),
-            ("root_token", server.root_token.clone()),
-            ("unseal_key", server.unseal_key.clone()),
-        ] {
-            normaliser.mask(&value, name);
-            values.insert(name.to_owned(), value);
-        }
-        let token = server.root_token.clone();
-        let folder = Folder::new("player")?;
-        Ok(Self { server, bao, folder, values, token, namespace: String::new(), normaliser })
+        let mut player = Self {
+            server,
+            bao,
+            folder: Folder::new("player")?,
+            values: BTreeMap::new(),
+            token: server.root_token.clone(),
+            namespace: String::new(),
+            normaliser: Normaliser::default(),
+        };
+        player.know("address", server.address.to_string());
+        player.know("root_token", server.root_token.clone());
+        player.know("unseal_key", server.unseal_key.clone());
+        Ok(player)
+    }
+
+    /// Makes `value` known to the steps as `${name}`, and shows it so.
+    pub(crate) fn know(&mut self, name: &str, value: String) {
+        self.normaliser.mask(&value, name);
+        self.values.insert(name.to_owned(), value);
     }
 
     /// Plays the whole transcript: one answer for each step that asks something.
@@ -186,7 +192,7 @@ impl<'a> Player<'a> {
         })
     }
 
-    /// Repeats a request without a body until its status is `status`; the last answer counts.
+    /// Repeats a request without a body until its status is `status`; the answer after that counts.
     fn request_until(
         &self,
         status: u16,
@@ -195,14 +201,13 @@ impl<'a> Player<'a> {
         headers: &[(String, String)],
     ) -> Result<Raw> {
         let expected = status.to_string();
-        let mut last = None;
         wait::until(UNTIL_LIMIT, || {
             let answer = self.request(method, path, headers, "");
             let done = !answer.as_ref().is_ok_and(|raw| raw.status != expected);
-            last = Some(answer);
             done.then_some(())
         });
-        last.unwrap_or_else(|| Err("the request was never sent".to_owned()))
+        // The first such answer may come from the middle of the change; this one does not.
+        self.request(method, path, headers, "")
     }
 
     fn keep(&mut self, keep: &Keep, raw: &Raw) -> Result<()> {

@@ -17,10 +17,12 @@ use crate::Result;
 /// @ namespace team                   from here on in this namespace; alone: in the root
 /// @ file policy.hcl                  writes the `|` lines that follow to a file
 /// @ uninitialised                    first in the file: the server is not initialised for it
+/// @ postgres                         first in the file: there is a database at ${postgres}
 /// ```
 pub(crate) struct Transcript {
     pub(crate) area: String,
     pub(crate) initialised: bool,
+    pub(crate) with_postgres: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -72,7 +74,12 @@ impl Transcript {
     }
 
     fn parse(area: &str, text: &str) -> Result<Self> {
-        let mut transcript = Self { area: area.to_owned(), initialised: true, steps: Vec::new() };
+        let mut transcript = Self {
+            area: area.to_owned(),
+            initialised: true,
+            with_postgres: false,
+            steps: Vec::new(),
+        };
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
             transcript
@@ -99,6 +106,7 @@ impl Transcript {
                 self.push(number, text, action, check);
             }
             "@" if rest == "uninitialised" => self.initialised = false,
+            "@" if rest == "postgres" => self.with_postgres = true,
             "@" => {
                 let action = setting(rest)?;
                 self.push(number, rest, action, Check::Full);
@@ -200,9 +208,9 @@ mod tests {
 
     #[test]
     fn a_transcript_is_read() {
-        let text = "# Words.\n@ uninitialised\n$ [status] bao status\n> POST /v1/a\n+ A: b\n| {\"a\":\n| 1}\n= token /auth/x\n@ as root\n";
+        let text = "# Words.\n@ uninitialised\n@ postgres\n$ [status] bao status\n> POST /v1/a\n+ A: b\n| {\"a\":\n| 1}\n= token /auth/x\n@ as root\n";
         let transcript = Transcript::parse("area", text).unwrap();
-        assert!(!transcript.initialised);
+        assert!(!transcript.initialised && transcript.with_postgres);
         let [command, request, setting] = &transcript.steps[..] else { panic!("three steps") };
         assert_eq!(command.check, Check::Status);
         assert_eq!(request.input, "{\"a\":\n1}\n");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base_crypto::{Random, SeededRandom};
 use base_types::{ManualClock, Secret, Timestamp, TokenId, Ttl};
 use core_barrier::{Barrier, View};
-use core_lease::{Lease, Leases, Subject};
+use core_lease::{Lease, Leases, Subject, Target, Trouble};
 use serde_json::value::RawValue;
 use store_mem::MemStore;
 
@@ -43,6 +43,7 @@ fn secret(id: &str, token: &str, expires: i64) -> Lease {
             max_ttl: Ttl::ZERO,
             token: TokenId(token.into()),
         },
+        queued: false,
         failures: 0,
         cause: None,
     }
@@ -208,4 +209,99 @@ async fn somebody_waiting_hears_of_a_new_lease() {
     let world = world().await;
     let lease = secret("a", "t", 1000);
     tokio::join!(world.leases.sooner(), world.insert(&lease));
+}
+
+fn at(target: &str, lease: Lease) -> Lease {
+    let Subject::Secret { mount, kind, internal, max_ttl, token, .. } = lease.subject else {
+        panic!("no secret")
+    };
+    let target = target.into();
+    Lease { subject: Subject::Secret { mount, kind, target, internal, max_ttl, token }, ..lease }
+}
+
+#[tokio::test]
+async fn what_is_due_moves_to_its_target_once() {
+    let world = world().await;
+    for (id, target, expires) in
+        [("a/1", "x", 1010), ("a/2", "y/z", 1020), ("a/3", "", 1030), ("a/4", "x", 1050)]
+    {
+        world.insert(&at(target, secret(id, "t", expires))).await;
+    }
+    world.clock.set(Timestamp::from_seconds(1040));
+    let due = world.leases.due(10).await.unwrap().leases;
+    // One of them is renewed at the last moment, and one ends.
+    let (old, renewed) = (&due[0], &Lease { expires: Some(Timestamp(i64::MAX)), ..due[0].clone() });
+    let (gone, state, leases) = (&due[2], &world.state, &world.leases);
+    let change = |tx| async move {
+        leases.remove(&tx, gone);
+        leases.replace(&tx, old, renewed)
+    };
+    state.transact(change).await.unwrap();
+    leases.enqueue_due(&due).await.unwrap();
+    let target = |name: &str| Target { mount: "m".into(), name: name.into() };
+    assert_eq!(leases.queues().await.unwrap(), [target("y/z")]);
+    assert_eq!(leases.queue(&target("y/z"), "", 0).await.unwrap(), ["root/a/2"]);
+    assert_eq!(leases.count_queue(&target("y/z")).await.unwrap(), 1);
+    assert_eq!(world.due(10).await, (vec![], Some(1050)));
+    let queued = leases.queued(&target("y/z"), "root/a/2").await.unwrap().unwrap();
+    assert!(queued.queued && !queued.is_alive(Timestamp::from_seconds(0)));
+    assert_eq!(queued.target(), Some(target("y/z")));
+    assert!(world.read("a/1").await.is_alive(Timestamp::from_seconds(1040)));
+    // It is not its token's any more, and going on waiting is all that a release changes.
+    let of_token = leases.of_token(&TokenId("t".into()), 10).await.unwrap();
+    assert_eq!(of_token.iter().map(|lease| &*lease.id).collect::<Vec<_>>(), ["a/1", "a/4"]);
+    let queued = &queued;
+    state.transact(|tx| async move { leases.release(&tx, queued) }).await.unwrap();
+    assert_eq!(leases.count_queue(&target("y/z")).await.unwrap(), 1);
+    // A failure of its own takes it back to those that are due, later.
+    leases.postpone(queued, "no").await.unwrap();
+    assert!(leases.queues().await.unwrap().is_empty());
+    assert_eq!(world.due(10).await.1, Some(1050));
+    assert_eq!((world.read("a/2").await.failures, world.read("a/2").await.queued), (1, false));
+}
+
+#[tokio::test]
+async fn what_was_given_up_on_begins_anew_in_the_queue() {
+    let world = world().await;
+    world.insert(&at("x", secret("a", "t", 1000))).await;
+    for _ in 0..6 {
+        world.leases.postpone(&secret("a", "t", 1000), "no").await.unwrap();
+    }
+    assert_eq!(world.leases.count_stuck().await.unwrap(), 1);
+    let (leases, lease) = (&world.leases, &world.read("a").await);
+    world.state.transact(|tx| async move { leases.enqueue(&tx, lease) }).await.unwrap();
+    assert_eq!(leases.count_stuck().await.unwrap(), 0);
+    let queued = world.read("a").await;
+    assert_eq!((queued.failures, queued.queued), (0, true));
+    assert_eq!(queued.expires, Some(Timestamp::from_seconds(1000)));
+    let queued = &queued;
+    let remove = |tx| async move {
+        leases.remove(&tx, queued);
+        Ok(())
+    };
+    world.state.transact(remove).await.unwrap();
+    assert!(world.state.keys("lease/", "", 0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_entry_of_a_queue_without_its_lease_is_forgotten() {
+    let world = world().await;
+    world.insert(&Lease { queued: true, ..at("x", secret("a", "t", 1000)) }).await;
+    world.state.delete("lease/id/root/a").await.unwrap();
+    let target = &world.leases.queues().await.unwrap()[0];
+    assert!(world.leases.queued(target, "root/a").await.unwrap().is_none());
+    assert!(world.state.keys("lease/", "", 0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_trouble_of_a_target_is_kept_until_it_is_over() {
+    let world = world().await;
+    let target = Target { mount: "m".into(), name: "a/b".into() };
+    let now = Timestamp::from_seconds(1000);
+    let error = "no connection".to_owned();
+    let trouble = Trouble { since: now, tries: 1, error, next_try: now, waiting: 3 };
+    world.leases.note_trouble(&target, &trouble).await.unwrap();
+    assert_eq!(world.leases.troubles().await.unwrap(), [(target.clone(), trouble)]);
+    world.leases.clear_trouble(&target).await.unwrap();
+    assert!(world.leases.troubles().await.unwrap().is_empty());
 }

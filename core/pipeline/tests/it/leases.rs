@@ -144,13 +144,13 @@ async fn a_lease_is_renewed_within_its_limits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_engine_that_cannot_revoke_is_asked_again_and_in_the_end_a_person_is() {
+async fn a_lease_that_cannot_be_revoked_is_tried_again_and_in_the_end_a_person_is_asked() {
     let world = World::start().await;
     let token = user(&world).await;
     let made = world.write("lab/creds/a", &token, json!({"ttl": "1m"})).await;
     world.write("lab/creds/b", &token, json!({"ttl": "1m"})).await;
     let id = lease_id(&made);
-    world.lab.failing.store(true, Ordering::SeqCst);
+    world.lab.broken.lock().unwrap().insert("a".into());
     world.advance(60);
     let mut waits = Vec::new();
     for attempt in 1..=6 {
@@ -158,14 +158,14 @@ async fn an_engine_that_cannot_revoke_is_asked_again_and_in_the_end_a_person_is(
             || async { world.core.leases.read("root", &id).await.unwrap().unwrap().failures };
         world.until(|| async { failures().await == attempt }).await;
         let lease = world.core.leases.read("root", &id).await.unwrap().unwrap();
-        assert_eq!(lease.cause.as_deref(), Some("the lab is closed"));
+        assert_eq!(lease.cause.as_deref(), Some("it still owns tables"));
         let mut warnings = Vec::new();
         let renewed = world.core.renew_lease(&lease, Ttl::from_seconds(60), &mut warnings).await;
-        assert_eq!(
-            renewed.unwrap_err().public(),
-            "lease expired",
-            "it is not the holder's any more"
-        );
+        let refusal = match attempt {
+            6 => "lease is expired and has failed previous revocation attempts",
+            _ => "lease expired",
+        };
+        assert_eq!(renewed.unwrap_err().public(), refusal, "it is not the holder's any more");
         if let Some(at) = lease.expires {
             let now = base_types::Clock::now(&*world.clock);
             waits.push(now.until(at).seconds());
@@ -173,17 +173,18 @@ async fn an_engine_that_cannot_revoke_is_asked_again_and_in_the_end_a_person_is(
         }
     }
     assert_eq!(waits, [10, 20, 40, 80, 160]);
+    assert_eq!(world.lab.revoked(), ["b"]);
     let stuck = world.core.leases.stuck("root", "", 10).await.unwrap();
-    assert!(stuck.iter().any(|lease| lease.id == id && lease.expires.is_none()));
+    assert!(stuck.len() == 1 && stuck[0].id == id && stuck[0].expires.is_none());
     let asked = world.lab.asked.load(Ordering::SeqCst);
     world.advance(1_000_000);
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     assert_eq!(world.lab.asked.load(Ordering::SeqCst), asked);
     // When the person asks, and the engine works again, it is done.
-    world.lab.failing.store(false, Ordering::SeqCst);
-    world.core.revoke_lease(&stuck[0]).await.unwrap();
-    world.core.revoke_lease(&stuck[1]).await.unwrap();
-    assert_eq!(world.lab.revoked(), ["a", "b"]);
+    world.lab.broken.lock().unwrap().clear();
+    world.core.queue_lease(&stuck[0]).await.unwrap();
+    world.until(|| async { world.lab.revoked() == ["a", "b"] }).await;
+    world.until(|| async { world.store.keys("lease/id/root/lab/").await.is_empty() }).await;
     assert!(world.store.keys("lease/stuck/").await.is_empty());
 }
 
@@ -215,4 +216,78 @@ async fn a_clock_that_jumps_ends_what_is_over_and_nothing_else() {
     assert!(world.lab.revoked().is_empty());
     world.clock.set(base_types::Timestamp::from_seconds(1_767_225_600 + 24 * 3600));
     world.until(|| async { world.lab.revoked() == ["short"] }).await;
+}
+
+/// Whatever the engine, the mount and the server say: the least counts, also over renewals.
+#[tokio::test]
+async fn a_lease_never_outlives_its_limits() {
+    let world = World::start().await;
+    let hour = 3600;
+    let month = 32 * 24 * hour;
+    let lab = world.core.mount_at(&base_types::Namespace::root(), "lab").unwrap();
+    let check = |asked: u64, role: u64, expect: u64| {
+        let world = &world;
+        async move {
+            let body = json!({"ttl": asked, "max_ttl": role});
+            let made = world.write("lab/creds/a", &world.root, body).await;
+            assert_eq!(made["lease_duration"], expect, "{asked} of {role}");
+            let lease = world.core.leases.read("root", &lease_id(&made)).await.unwrap().unwrap();
+            lease.issued.until(lease.expires.unwrap()).seconds()
+        }
+    };
+    assert_eq!(check(2 * month, 0, month).await, month, "the server's");
+    assert_eq!(check(2 * hour, hour, hour).await, hour, "the role's");
+    let tuned = world
+        .core
+        .tune(&lab, |record| {
+            record.config.max_lease_ttl = Ttl::from_seconds(2 * hour);
+            record.config.default_lease_ttl = Ttl::from_seconds(hour);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(check(month, month, 2 * hour).await, 2 * hour, "the mount's");
+    let made = world.write("lab/creds/b", &world.root, json!({})).await;
+    assert_eq!(made["lease_duration"], hour);
+    let renew = || async {
+        let lease = world.core.leases.read("root", &lease_id(&made)).await.unwrap().unwrap();
+        let renewed =
+            world.core.renew_lease(&lease, Ttl::from_seconds(month), &mut Vec::new()).await;
+        renewed.map(|(lease, _)| lease.issued.until(lease.expires.unwrap()).seconds())
+    };
+    for _ in 0..3 {
+        world.advance(hour / 2);
+        assert_eq!(renew().await.unwrap(), 2 * hour, "counted from the start");
+    }
+    // The limit of today counts.
+    world
+        .core
+        .tune(&tuned, |record| {
+            record.config.max_lease_ttl = Ttl::from_seconds(hour);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let shorter = renew().await;
+    assert!(shorter.is_err() || shorter.unwrap() <= 2 * hour);
+    world.advance(hour / 2);
+    assert_eq!(renew().await.unwrap_err().public(), "lease expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_token_ends_many_leases_in_small_steps() {
+    let world = World::start().await;
+    let token = user(&world).await;
+    let count = 300;
+    for n in 0..count {
+        world.write(&format!("lab/creds/{n}"), &token, json!({"ttl": "9h"})).await;
+    }
+    world.store.largest.store(0, Ordering::SeqCst);
+    world.core.revoke_token(&world.id(&token)).await.unwrap();
+    assert!(!world.is_alive(&token).await);
+    world.until(|| async { world.lab.revoked().len() == count }).await;
+    world.until(|| async { world.store.keys("lease/id/root/lab/").await.is_empty() }).await;
+    assert!(world.store.keys("lease/queue/").await.is_empty());
+    let largest = world.store.largest.load(Ordering::SeqCst);
+    assert!(largest <= 1024, "{largest} keys at once");
 }

@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod accounts;
+mod acts;
 mod audited;
 mod caches;
 mod crashes;
 mod damage;
+mod jobs;
 mod leases;
 mod namespaces;
 mod quotas;
 mod restarts;
+mod targets;
 mod token_engine;
 mod token_life;
 mod token_roles;

@@ -1,6 +1,6 @@
 //! A server without doors, for tests that stand where a request does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,8 +11,8 @@ use base_types::{
     Timestamp, TokenId, Ttl,
 };
 use core_engine_api::{
-    Body, Call, Engine, Kind, LeaseGrant, LoginGrant, Meta, Mount, Response, Role, Routes,
-    TokenType, Verb,
+    Act, Body, Call, Engine, Kind, LeaseGrant, LoginGrant, Made, Meta, Mount, Response, Role,
+    Routes, TokenType, Verb,
 };
 use core_pipeline::{AuditSetup, Core, NamespaceEntry, NewMount, Parts, Peer, Request, Settings};
 use core_seal::{Seals, StaticKey};
@@ -227,6 +227,7 @@ fn core(
         audit: audit.clone(),
         clock: clock.clone(),
         random,
+        outbound: Arc::new(core_engine_api::Isolated),
         settings: Settings::default(),
     };
     let lab = lab.clone();
@@ -255,6 +256,16 @@ pub(crate) struct Lab {
     pub(crate) asked: AtomicU64,
     /// Making a credential waits until this is notified, if it is set.
     pub(crate) gate: Mutex<Option<Arc<tokio::sync::Notify>>>,
+    /// Systems that cannot be reached.
+    pub(crate) dead: Mutex<BTreeSet<String>>,
+    /// Systems that never answer.
+    pub(crate) hanging: Mutex<BTreeSet<String>>,
+    /// Names that cannot be taken back, while others of their system can.
+    pub(crate) broken: Mutex<BTreeSet<String>>,
+    /// What exists in the systems, of what is made there only after its lease.
+    pub(crate) made: Mutex<BTreeMap<String, Timestamp>>,
+    /// Making something there waits until this is notified, if it is set.
+    pub(crate) act_gate: Mutex<Option<Arc<tokio::sync::Notify>>>,
 }
 
 impl Lab {
@@ -267,11 +278,25 @@ impl Lab {
 
 struct LabEngine(Arc<Lab>);
 
-#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[derive(Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
 struct Named {
     name: String,
-    #[serde(default)]
     ttl: Ttl,
+    max_ttl: Ttl,
+    /// The system to make it in.
+    target: String,
+    /// How it is made after its lease: `make`, `fail` before, `half` for a failure afterwards,
+    /// `short` if it then turns out to end after a minute.
+    act: String,
+}
+
+/// What the engine knows of a lease.
+#[derive(serde::Deserialize, serde::Serialize)]
+struct Lent {
+    name: String,
+    target: String,
+    act: String,
 }
 
 impl Engine for LabEngine {
@@ -307,25 +332,79 @@ impl LabEngine {
         if let Some(gate) = gate {
             gate.notified().await;
         }
-        let lease = Some(Self::grant(named.ttl, raw(&named.name)));
-        Ok(Response { lease, ..Response::data(&named.name.len())? })
+        let Named { name, ttl, max_ttl, target, act } = named;
+        let length = name.len();
+        let lent = Lent { name, target, act };
+        let lease = Some(LeaseGrant { max_ttl, ..self.grant(ttl, lent) });
+        Ok(Response { lease, ..Response::data(&length)? })
     }
 
-    fn grant(ttl: Ttl, internal: Box<RawValue>) -> LeaseGrant {
-        LeaseGrant { kind: "creds", ttl, renewable: true, internal, ..LeaseGrant::default() }
+    fn grant(&self, ttl: Ttl, lent: Lent) -> LeaseGrant {
+        let internal = serde_json::value::to_raw_value(&lent).unwrap();
+        let target = lent.target.clone();
+        let act: Option<Act> = match lent.act.as_str() {
+            "" => None,
+            _ => {
+                let lab = self.0.clone();
+                Some(Box::new(move |expires| Box::pin(lab.act(lent, expires))))
+            }
+        };
+        LeaseGrant {
+            kind: "creds",
+            ttl,
+            renewable: true,
+            internal,
+            target,
+            act,
+            ..LeaseGrant::default()
+        }
     }
 
     async fn renew(self: Arc<Self>, internal: Box<RawValue>, increment: Ttl) -> Result<LeaseGrant> {
-        Ok(Self::grant(increment, internal))
+        Ok(self.grant(increment, serde_json::from_str(internal.get()).unwrap()))
     }
 
     async fn revoke(self: Arc<Self>, internal: Box<RawValue>) -> Result<()> {
-        self.0.asked.fetch_add(1, Ordering::SeqCst);
-        if self.0.failing.load(Ordering::SeqCst) {
+        let lab = &self.0;
+        lab.asked.fetch_add(1, Ordering::SeqCst);
+        let Lent { name, target, .. } = serde_json::from_str(internal.get()).unwrap();
+        if lab.failing.load(Ordering::SeqCst) {
             return Err(Error::upstream("the lab is closed"));
         }
-        self.0.revoked.lock().unwrap().push(serde_json::from_str(internal.get()).unwrap());
+        if lab.dead.lock().unwrap().contains(&target) {
+            return Err(Error::unavailable(format!("no connection to {target}")));
+        }
+        if lab.hanging.lock().unwrap().contains(&target) {
+            std::future::pending::<()>().await;
+        }
+        if lab.broken.lock().unwrap().contains(&name) {
+            return Err(Error::upstream("it still owns tables"));
+        }
+        lab.made.lock().unwrap().remove(&name);
+        lab.revoked.lock().unwrap().push(name);
         Ok(())
+    }
+}
+
+impl Lab {
+    async fn act(self: Arc<Self>, lent: Lent, expires: Timestamp) -> Result<Made> {
+        let gate = self.act_gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
+        if lent.act == "fail" {
+            return Err(Error::unavailable("no connection"));
+        }
+        self.made.lock().unwrap().insert(lent.name.clone(), expires);
+        match lent.act.as_str() {
+            "half" => Err(Error::upstream("the connection broke")),
+            "short" => Ok(Made {
+                data: Some(raw("made")),
+                expires: Some(Timestamp::from_seconds(expires.seconds() - 3540)),
+                warnings: vec!["it is short".into()],
+            }),
+            _ => Ok(Made::default()),
+        }
     }
 }
 
@@ -405,6 +484,8 @@ pub(crate) struct TestStore {
     /// Keys whose value comes back with a flipped bit.
     damaged: Mutex<HashMap<String, ()>>,
     pub(crate) commits: AtomicU64,
+    /// The most keys that one commit has written.
+    pub(crate) largest: AtomicU64,
 }
 
 impl TestStore {
@@ -459,6 +540,7 @@ impl Store for TestStore {
                 return Err(CommitError::Failed(Error::unavailable("the store is gone")));
             }
             self.commits.fetch_add(1, Ordering::SeqCst);
+            self.largest.fetch_max(batch.ops.len() as u64, Ordering::SeqCst);
             self.inner.commit(batch).await
         })
     }

@@ -93,7 +93,7 @@ async fn tidy(engine: Arc<TokenAuth>, _: Call, (): ()) -> Result<Response> {
         }
     });
     Ok(Response::accepted(
-        "Tidy operation successfully started. Any information from the operation will be printed to the server's logs.",
+        "Tidy operation successfully started. Any information from the operation will be printed to Strongroom's server logs.",
     ))
 }
 

@@ -132,17 +132,18 @@ async fn read(engine: Arc<TokenAuth>, _: Call, request: ByName) -> Result<Respon
     })
 }
 
-async fn write(engine: Arc<TokenAuth>, _: Call, request: WriteRole) -> Result<Response> {
+async fn write(engine: Arc<TokenAuth>, _: Call, mut request: WriteRole) -> Result<Response> {
     let core = engine.core()?;
     let name = Name::parse(&request.role_name)?;
     let namespace = engine.namespace(&core)?;
     let stored = core.tokens.role(namespace.id(), &name).await?;
     let mut role =
         stored.unwrap_or_else(|| TokenRole { name: name.to_string(), ..TokenRole::default() });
+    let warnings = prefer_new_names(&mut request);
     apply(&mut role, request)?;
     check(&role)?;
     core.tokens.write_role(namespace.id(), &name, &role).await?;
-    Ok(Response::none())
+    Ok(Response { warnings, ..Response::none() })
 }
 
 async fn delete(engine: Arc<TokenAuth>, _: Call, request: ByName) -> Result<Response> {
@@ -158,6 +159,31 @@ impl TokenAuth {
         let core = self.core()?;
         core.tokens.role(self.namespace(&core)?.id(), &Name::parse(name)?).await
     }
+}
+
+/// Drops what is given under its old name too, with a warning for each.
+fn prefer_new_names(request: &mut WriteRole) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut drop_old = |new: bool, old: bool, name: &str| {
+        if new && old {
+            warnings.push(format!(
+                "Both 'token_{name}' and deprecated '{name}' value supplied, ignoring the \
+                 deprecated value"
+            ));
+        }
+        new && old
+    };
+    if drop_old(request.token_period.is_some(), request.period.is_some(), "period") {
+        request.period = None;
+    }
+    if drop_old(request.token_bound_cidrs.is_some(), request.bound_cidrs.is_some(), "bound_cidrs") {
+        request.bound_cidrs = None;
+    }
+    let (new, old) = (request.token_explicit_max_ttl, request.explicit_max_ttl);
+    if drop_old(new.is_some(), old.is_some(), "explicit_max_ttl") {
+        request.explicit_max_ttl = None;
+    }
+    warnings
 }
 
 fn apply(role: &mut TokenRole, mut request: WriteRole) -> Result<()> {

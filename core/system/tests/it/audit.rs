@@ -21,7 +21,7 @@ async fn a_device_is_enabled_listed_asked_for_hashes_and_disabled() {
     assert!(hash["hash"].as_str().unwrap().starts_with("hmac-sha256:"));
     assert_eq!(hash, again);
     root.write("sys/audit/f", device).await.refused(400, "path already in use");
-    root.write("sys/audit/g", json!({ "type": "zz" })).await.refused(400, "unknown type");
+    root.write("sys/audit/g", json!({ "type": "zz" })).await.refused(400, "unknown backend type");
     root.write("sys/audit-hash/nope", json!({ "input": "x" }))
         .await
         .refused(400, "unknown audit backend");

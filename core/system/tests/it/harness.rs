@@ -90,7 +90,15 @@ impl Server {
         let store: Arc<dyn Store> = Arc::new(Yielding(MemStore::new()));
         let seals = Seals::new(store.clone(), random.clone(), Vec::new()).unwrap();
         let audit = AuditSetup::default();
-        let parts = Parts { store, seals, audit, clock: clock.clone(), random, settings };
+        let parts = Parts {
+            store,
+            seals,
+            audit,
+            clock: clock.clone(),
+            random,
+            outbound: Arc::new(core_engine_api::Isolated),
+            settings,
+        };
         let core = Core::new(parts, |core| {
             vec![
                 core_system::kind(core),
@@ -209,6 +217,7 @@ impl<'s> Client<'s> {
 impl Answer {
     fn of(id: &str, outcome: Result<Outcome>) -> Self {
         let (status, error) = match &outcome {
+            Ok(outcome) if outcome.is_empty() && outcome.accepted => (202, String::new()),
             Ok(outcome) if outcome.is_empty() => (204, String::new()),
             Ok(outcome) => (if outcome.absent { 404 } else { 200 }, String::new()),
             Err(error) => (status(error.kind()), error.public().to_owned()),

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// An engine that lends a name for a minute. Names that begin with `stuck` cannot be taken back.
+/// An engine that lends a name for a minute. Names that begin with `stuck` cannot be taken back by
+/// their own fault, and those with `away` because their system does not answer.
 pub(crate) struct Loans;
 
 #[derive(Deserialize, JsonSchema)]
@@ -45,7 +46,9 @@ impl Engine for Loans {
 async fn lend(_: Arc<Loans>, _: Call, request: Loan) -> Result<Response> {
     let lent = Lent { name: request.name };
     let internal = to_raw_value(&lent).map_err(Error::internal)?;
-    Ok(Response { lease: Some(grant(internal)?), ..Response::data(&lent)? })
+    let target = lent.name.split('-').next().unwrap_or_default().to_owned();
+    let lease = Some(LeaseGrant { target, ..grant(internal)? });
+    Ok(Response { lease, ..Response::data(&lent)? })
 }
 
 fn grant(internal: Box<RawValue>) -> Result<LeaseGrant> {
@@ -61,5 +64,9 @@ fn grant(internal: Box<RawValue>) -> Result<LeaseGrant> {
 
 async fn take_back(internal: Box<RawValue>) -> Result<()> {
     let lent: Lent = serde_json::from_str(internal.get()).map_err(Error::internal)?;
-    if lent.name.starts_with("stuck") { Err(Error::upstream("it is gone")) } else { Ok(()) }
+    match lent.name.split('-').next() {
+        Some("stuck") => Err(Error::invalid("it is gone")),
+        Some("away") => Err(Error::unavailable("nobody answers")),
+        _ => Ok(()),
+    }
 }

@@ -91,7 +91,7 @@ async fn what_cannot_be_is_refused_with_the_reason() {
         ("mounts/sys/x", json!({ "type": "kv" }), "sys/x/"),
         ("mounts/x", json!({ "type": "system" }), "mount type of \"system\" is not mountable"),
         ("mounts/x", json!({ "type": "userpass" }), "plugin not found"),
-        ("auth/x", json!({ "type": "token" }), "is not mountable"),
+        ("auth/x", json!({ "type": "token" }), "token credential backend cannot be instantiated"),
         ("auth/x", json!({ "type": "kv" }), "plugin not found"),
         (
             "mounts/x",
@@ -132,7 +132,7 @@ async fn what_cannot_be_is_refused_with_the_reason() {
         assert!(answer.error.contains(text), "{path} {body}: {}", answer.error);
     }
     root.delete("sys/mounts/sys").await.refused(400, "cannot unmount \"sys/\"");
-    root.delete("sys/auth/token").await.refused(400, "token/");
+    root.delete("sys/auth/token").await.refused(400, "token credential backend cannot be disabled");
     root.read("sys/mounts/nope/tune").await.refused(400, "cannot fetch sysview");
     root.read("sys/remount/status/nope").await.refused(404, "");
     assert_eq!(root.data("sys/mounts/kv").await["options"]["version"], "2");

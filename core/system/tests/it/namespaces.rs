@@ -12,7 +12,8 @@ async fn a_namespace_is_made_shown_changed_and_deleted() {
     assert_eq!((&made["path"], &made["custom_metadata"]), (&json!("a/"), &json!({ "x": "y" })));
     assert_eq!(root.data("sys/namespaces/a").await, made);
     root.at("a").put("sys/namespaces/b", json!({})).await;
-    assert_eq!(root.data("sys/namespaces/a/b").await["path"], "a/b/");
+    assert_eq!(root.at("a").data("sys/namespaces/b").await["path"], "a/b/");
+    root.read("sys/namespaces/a/b").await.refused(400, "namespace name cannot contain /");
     assert_eq!(root.list("sys/namespaces").await.json["data"]["keys"], json!(["a/"]));
     let scanned = root.send(Verb::Scan, "sys/namespaces", Value::Null).await;
     assert_eq!(scanned.json["data"]["keys"], json!(["a/", "a/b/"]));
@@ -22,8 +23,18 @@ async fn a_namespace_is_made_shown_changed_and_deleted() {
     assert_eq!(patched.json["data"]["custom_metadata"], json!({ "z": "1" }));
     root.send(Verb::Patch, "sys/namespaces/nope", patch).await.refused(400, "namespace not found");
 
-    root.delete("sys/namespaces/a").await.refused(400, "below");
-    root.delete("sys/namespaces/a/b").await.expect(200);
+    for (verb, value, text) in [
+        (Verb::Write, json!(1), "custom_metadata values must be strings"),
+        (Verb::Write, Value::Null, "custom_metadata values must be strings"),
+        (Verb::Patch, json!(1), "can only have string or null values"),
+    ] {
+        let body = json!({ "custom_metadata": { "z": value } });
+        root.send(verb, "sys/namespaces/a", body).await.refused(400, text);
+    }
+    assert_eq!(root.data("sys/namespaces/a").await["custom_metadata"], json!({ "z": "1" }));
+
+    root.delete("sys/namespaces/a").await.refused(400, "containing child namespaces");
+    root.at("a").delete("sys/namespaces/b").await.expect(200);
     root.delete("sys/namespaces/a").await.expect(200);
     root.read("sys/namespaces/a").await.refused(404, "");
     let again = root.delete("sys/namespaces/a").await.expect(200);
@@ -39,11 +50,15 @@ async fn names_with_a_second_reading_are_refused() {
         let answer = root.write(&format!("sys/namespaces/{name}"), json!({})).await;
         assert_eq!(answer.status, 400, "{name}: {answer:?}");
     }
-    root.write("sys/namespaces/x/y", json!({})).await.refused(400, "parent namespace");
+    root.write("sys/namespaces/x/y", json!({})).await.refused(400, "cannot contain /");
     root.put("sys/mounts/secret", json!({ "type": "kv" })).await;
-    root.write("sys/namespaces/secret", json!({})).await.refused(400, "path is already in use");
+    root.write("sys/namespaces/secret", json!({}))
+        .await
+        .refused(400, "conflicts with existing mount: secret/");
     root.put("sys/namespaces/a", json!({})).await;
-    root.write("sys/mounts/a/kv", json!({ "type": "kv" })).await.refused(400, "namespace");
+    root.write("sys/mounts/a/kv", json!({ "type": "kv" }))
+        .await
+        .refused(400, "existing mount at a/");
 }
 
 /// CVE-2026-42186: a namespace that comes again under the same name is empty.
@@ -118,7 +133,7 @@ async fn a_namespace_is_not_administrated_from_above_by_its_path() {
     root.write("sys/mounts/a/kv/tune", json!({})).await.refused(400, "no mount entry found");
     root.delete("sys/mounts/a/kv").await.expect(204);
     for (from, to, text) in
-        [("a/kv", "kv", "no matching mount"), ("other", "a/other", "taken by a namespace")]
+        [("a/kv", "kv", "no matching mount"), ("other", "a/other", "existing mount at a/")]
     {
         root.write("sys/remount", json!({ "from": from, "to": to })).await.refused(400, text);
     }

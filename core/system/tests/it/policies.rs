@@ -1,4 +1,6 @@
-use serde_json::json;
+use base_types::Ttl;
+use core_engine_api::Verb;
+use serde_json::{Value, json};
 
 use crate::harness::Server;
 
@@ -9,8 +11,10 @@ async fn a_policy_is_written_shown_listed_and_deleted() {
     let server = Server::start().await;
     let root = server.root();
     root.write("sys/policies/acl/P1", json!({ "policy": RULE })).await.expect(204);
-    assert_eq!(root.data("sys/policies/acl/p1").await, json!({ "name": "p1", "policy": RULE }));
-    assert_eq!(root.data("sys/policy/p1").await, json!({ "name": "p1", "rules": RULE }));
+    let shown = root.data("sys/policies/acl/p1").await;
+    assert_eq!((&shown["name"], &shown["policy"]), (&json!("p1"), &json!(RULE)));
+    let shown = root.data("sys/policy/p1").await;
+    assert_eq!((&shown["name"], &shown["rules"]), (&json!("p1"), &json!(RULE)));
     let names = json!(["default", "p1", "root"]);
     assert_eq!(root.list("sys/policies/acl").await.json["data"]["keys"], names);
     for answer in [root.list("sys/policy").await, root.read("sys/policy").await] {
@@ -35,6 +39,47 @@ async fn a_text_may_come_encoded_and_under_its_old_name() {
     let odd = json!({ "policy": "path \"a\" { capabilities = [] }" });
     let warned = root.write("sys/policies/acl/r", odd).await.expect(200);
     assert!(warned.json["warnings"][0].as_str().unwrap().contains("line 1"));
+}
+
+#[tokio::test]
+async fn a_policy_counts_its_versions_and_can_end() {
+    let server = Server::start().await;
+    let root = server.root();
+    let write = |more: Value| {
+        let mut body = json!({ "policy": RULE });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        root.write("sys/policies/acl/p", body)
+    };
+    write(json!({ "cas": 0, "cas_required": true })).await.expect(204);
+    write(json!({})).await.refused(400, "check-and-set parameter required for this call");
+    write(json!({ "cas": 2 })).await.refused(400, "2 did not match the current version 1");
+    write(json!({ "cas": -1 })).await.refused(400, "set to -1 on existing entry");
+    write(json!({ "cas": 1 })).await.expect(204);
+    assert_eq!(root.data("sys/policies/acl/p").await["version"], 2);
+    for (more, text) in [
+        (json!({ "ttl": "1h", "expiration": "2200-01-01T00:00:00Z" }), "cannot supply both"),
+        (json!({ "expiration": "2000-01-01T00:00:00Z" }), "has already elapsed"),
+        (json!({ "allow_wildcards_in_identity_templates": true }), "is not supported"),
+    ] {
+        write(more).await.refused(400, text);
+    }
+    let holder = root.with_policy("p", RULE).await;
+    let patch = json!({ "ttl": "1h" });
+    root.send(Verb::Patch, "sys/policies/acl/p", patch.clone()).await.expect(200);
+    root.send(Verb::Patch, "sys/policies/acl/none", patch).await.refused(400, "policy not found");
+    let shown = root.data("sys/policies/acl/p").await;
+    assert_eq!((&shown["policy"], &shown["version"]), (&json!(RULE), &json!(4)));
+    assert!(shown["expiration"].is_string());
+    holder.read("secret/x").await.refused(404, "no handler");
+    server.clock.advance(Ttl::from_seconds(3601));
+    holder.read("secret/x").await.refused(403, "permission denied");
+    root.read("sys/policies/acl/p").await.refused(404, "");
+    assert_eq!(
+        root.list("sys/policies/acl").await.json["data"]["keys"],
+        json!(["default", "root"])
+    );
+    write(json!({ "cas": -1 })).await.expect(204);
+    assert_eq!(root.data("sys/policies/acl/p").await["version"], 1);
 }
 
 /// CVE-2025-5999 and its kin: another spelling of a name is the same name.

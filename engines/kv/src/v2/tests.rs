@@ -135,7 +135,7 @@ async fn whoever_takes_it_for_unversioned_is_told() {
     {
         let answer = harness.send(verb, path, Value::Null).await;
         assert_eq!((answer.status, answer.warnings.len()), (404, 1));
-        assert!(answer.warnings[0].contains(&format!("'kv {command}'")), "{answer:?}");
+        assert!(answer.warnings[0].contains(&format!("'strongroom kv {command}'")), "{answer:?}");
     }
 }
 

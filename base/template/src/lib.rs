@@ -1,0 +1,257 @@
+//! Names made by rule: the part of Go's template language in which Vault's engines are told how to
+//! name the users they make, such as `{{ printf "v-%s-%s" .RoleName (random 20) | truncate 63 }}`.
+//!
+//! There are fields, texts, numbers, parentheses, pipes, comments and the functions of
+//! [`Function`]; there are no conditions, loops or variables. All is checked when a template is
+//! parsed, but for what depends on the values. <https://pkg.go.dev/text/template>
+
+mod function;
+mod layout;
+mod parse;
+
+use base_crypto::Random;
+use base_types::{Error, Result, Timestamp};
+
+use function::Function;
+
+/// A parsed template.
+#[derive(Debug)]
+pub struct Template(Vec<Node>);
+
+/// Where the values of a template come from.
+pub struct Source<'a> {
+    /// The value of each field, by its name without the dot.
+    pub fields: &'a [(&'static str, &'a str)],
+    pub random: &'a dyn Random,
+    pub now: Timestamp,
+}
+
+#[derive(Debug)]
+enum Node {
+    Action(Pipeline),
+    Text(String),
+}
+
+/// Commands of which each is given the value of the one before as its last argument.
+#[derive(Debug)]
+struct Pipeline(Vec<Command>);
+
+#[derive(Debug)]
+enum Command {
+    Call { function: Function, arguments: Vec<Operand> },
+    Value(Operand),
+}
+
+#[derive(Debug)]
+enum Operand {
+    Field(String),
+    Nested(Pipeline),
+    Value(Value),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Number(i64),
+    Text(String),
+}
+
+/// Longer than any database's limit on names, and short enough to be harmless.
+const LENGTH_MAX: usize = 4096;
+
+impl Template {
+    /// `fields` are the names that may stand after a dot.
+    ///
+    /// # Errors
+    /// `Invalid` with line and column, in the words of Go's parser where it has any.
+    pub fn parse(text: &str, fields: &[&str]) -> Result<Self> {
+        parse::template(text, fields).map(Self)
+    }
+
+    /// # Errors
+    /// `Invalid` if a function does not take the value it is given, or the result is longer than
+    /// 4096 bytes.
+    pub fn render(&self, source: &Source<'_>) -> Result<String> {
+        let mut text = String::new();
+        for node in &self.0 {
+            match node {
+                Node::Action(pipeline) => text.push_str(&pipeline.value(source)?.into_text()),
+                Node::Text(literal) => text.push_str(literal),
+            }
+            if text.len() > LENGTH_MAX {
+                return Err(Error::invalid("template: the result is longer than 4096 bytes"));
+            }
+        }
+        Ok(text)
+    }
+}
+
+impl Pipeline {
+    fn value(&self, source: &Source<'_>) -> Result<Value> {
+        let mut last = None;
+        for command in &self.0 {
+            last = Some(match command {
+                Command::Call { function, arguments } => {
+                    let values = arguments.iter().map(|operand| operand.value(source));
+                    let mut values = values.collect::<Result<Vec<_>>>()?;
+                    values.extend(last.take());
+                    function.call(values, source)?
+                }
+                Command::Value(operand) => operand.value(source)?,
+            });
+        }
+        last.ok_or_else(|| Error::internal("a pipeline without commands"))
+    }
+}
+
+impl Operand {
+    fn value(&self, source: &Source<'_>) -> Result<Value> {
+        match self {
+            Self::Field(name) => {
+                let found = source.fields.iter().find(|(field, _)| field == name);
+                let value = found.map(|(_, value)| Value::Text((*value).to_owned()));
+                value.ok_or_else(|| Error::internal(format!("no value for the field {name}")))
+            }
+            Self::Nested(pipeline) => pipeline.value(source),
+            Self::Value(value) => Ok(value.clone()),
+        }
+    }
+}
+
+impl Value {
+    fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use base_crypto::SeededRandom;
+
+    use super::*;
+
+    const FIELDS: [&str; 2] = ["DisplayName", "RoleName"];
+
+    fn render(text: &str) -> Result<String> {
+        let source = Source {
+            fields: &[("DisplayName", "token"), ("RoleName", "my-Rôle")],
+            random: &SeededRandom::new(1),
+            now: Timestamp(1_795_318_841_123_456_789),
+        };
+        Template::parse(text, &FIELDS)?.render(&source)
+    }
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(render(text).unwrap(), expected, "{text}");
+    }
+
+    fn refuse(text: &str, expected: &str) {
+        assert_eq!(render(text).unwrap_err().public(), expected, "{text}");
+    }
+
+    #[test]
+    fn renders_what_go_renders() {
+        check("plain", "plain");
+        check("", "");
+        check("{{.DisplayName}}-{{ .RoleName }}", "token-my-Rôle");
+        check("a {{- .DisplayName -}} \n b", "atokenb");
+        check("{{/* a comment */}}{{- /* another */ -}} x", "x");
+        check(r#"{{"a\tb\"c"}}{{`raw \n`}}"#, "a\tb\"craw \\n");
+        check("{{12}}{{-3}}", "12-3");
+        check("{{.RoleName | uppercase}}", "MY-RÔLE");
+        check("{{lowercase .RoleName}}", "my-rôle");
+        check("{{.RoleName | truncate 2}}", "my");
+        check("{{truncate 99 .RoleName}}", "my-Rôle");
+        check(r#"{{.RoleName | replace "-" "_"}}"#, "my_Rôle");
+        check(
+            r#"{{ printf "v-%s-%s-%s" (.DisplayName | truncate 3) (.RoleName | truncate 2) (unix_time) | truncate 63 }}"#,
+            "v-tok-my-1795318841",
+        );
+        check(r#"{{printf "%d%%%v %x %q" 5 "a" "hi" "q\"s"}}"#, "5%a 6869 \"q\\\"s\"");
+        check("{{unix_time_millis}}", "1795318841123");
+        check(
+            r#"{{timestamp "2006-01-02T15:04:05.000Z07:00 Mon Jan PM 3"}}"#,
+            "2026-11-22T03:40:41.123Z Sun Nov AM 3",
+        );
+        check(
+            "{{.DisplayName | sha256}}",
+            "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0",
+        );
+        check(r#"{{printf "%s" unix_time}}"#, "1795318841");
+        check("{{.DisplayName | base64}}", "dG9rZW4=");
+    }
+
+    /// The cut-off part is replaced by the first eight digits of its hash.
+    #[test]
+    fn a_name_cut_with_its_hash_stays_different_from_its_neighbours() {
+        check(r#"{{truncate_sha256 20 "short"}}"#, "short");
+        let [a, b] = ["x", "y"].map(|end| {
+            let text = format!("{{{{truncate_sha256 20 \"{}{end}\"}}}}", "a".repeat(30));
+            render(&text).unwrap()
+        });
+        assert_eq!((a.len(), &a[..12]), (20, &b[..12]));
+        assert_ne!(a, b);
+        refuse(
+            r#"{{truncate_sha256 8 "a text that is long"}}"#,
+            "template: max length must be larger than 8",
+        );
+    }
+
+    proptest::proptest! {
+        /// No text is too strange: it is a template or it is refused.
+        #[test]
+        fn any_text_is_read(text in "([{}()|.\"`%/* \n-]|[a-zé0-9]|random|printf|truncate|\\{\\{|\\}\\}){0,20}") {
+            if let Err(error) = render(&text) {
+                proptest::prop_assert!(error.public().starts_with("template: "), "{}", error.public());
+            }
+        }
+    }
+
+    #[test]
+    fn randomness_has_the_length_asked_for() {
+        assert_eq!(render("{{random 20}}").unwrap().len(), 20);
+        assert_ne!(render("{{random 20}}{{random 20}}").unwrap().split_at(20).0, "");
+        assert_eq!(render("{{uuid}}").unwrap().len(), 36);
+        refuse("{{random 0}}", "template: random takes a length from 1 to 1024");
+        refuse("{{random 1025}}", "template: random takes a length from 1 to 1024");
+    }
+
+    #[test]
+    fn a_fault_is_named_with_its_place() {
+        refuse("{{bogus}}", "template: 1:3: function \"bogus\" not defined");
+        refuse("ab\n c{{.DisplayName", "template: 2:3: unclosed action");
+        refuse("{{}}", "template: 1:3: missing value for command");
+        refuse("{{ .DisplayName | }}", "template: 1:19: missing value for command");
+        refuse(
+            "{{.Nothing}}",
+            "template: 1:3: there is no field .Nothing: there are .DisplayName, .RoleName",
+        );
+        refuse("{{\"abc}}", "template: 1:3: unterminated quoted string");
+        refuse("{{(random 3}}", "template: 1:3: unclosed left paren");
+        refuse("{{random 3)}}", "template: 1:11: unexpected right paren");
+        refuse("{{random}}", "template: 1:3: wrong number of arguments for random: want 1, got 0");
+        refuse("{{uuid 3}}", "template: 1:3: wrong number of arguments for uuid: want 0, got 1");
+        refuse("{{3 | uuid}}", "template: 1:7: wrong number of arguments for uuid: want 0, got 1");
+        refuse("{{3 4}}", "template: 1:5: can't give argument to non-function");
+        refuse("{{3 | 4}}", "template: 1:7: non executable command in pipeline");
+        refuse("{{ # }}", "template: 1:4: unexpected character '#'");
+        refuse("{{99999999999999999999}}", "template: 1:3: bad number");
+        refuse("{{truncate \"a\" \"b\"}}", "template: truncate takes a number and a text");
+        refuse("{{/* open }}", "template: 1:3: unclosed comment");
+        refuse(&format!("{{{{{}", "(".repeat(40)), "template: 1:35: nested too deeply");
+        refuse(
+            r#"{{printf "%y" 1}}"#,
+            "template: printf knows %s, %v, %d, %q, %x and %%, and not %y",
+        );
+        refuse(r#"{{printf "%s"}}"#, "template: printf has more verbs than arguments");
+        refuse(r#"{{printf "a" 1}}"#, "template: printf has more arguments than verbs");
+        refuse(r#"{{printf "%d" "a"}}"#, "template: printf was given a text for %d");
+        refuse(
+            "{{random 1024}}{{random 1024}}{{random 1024}}{{random 1024}}a",
+            "template: the result is longer than 4096 bytes",
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! What the engine asks of a database. A driver is a file of its own and a line in [`PLUGINS`].
+
+use std::sync::Arc;
+
+use base_types::{BoxFuture, Result, Secret, Timestamp};
+
+use crate::details::Details;
+use crate::{mysql, postgresql, redis};
+
+/// One configured database. Whatever fails because the database cannot be reached or is not able
+/// to work is `Unavailable`; what it refuses to do is `Invalid`.
+pub(crate) trait Driver: Send + Sync {
+    /// Connects and asks something.
+    fn verify(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Runs the creation scripts: all of them or, where the database can, none.
+    fn create_user<'a>(
+        &'a self,
+        scripts: &'a [String],
+        user: NewUser<'a>,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Lets a user live until `expires`. Without scripts the driver knows how.
+    fn renew_user<'a>(
+        &'a self,
+        scripts: &'a [String],
+        username: &'a str,
+        expires: Timestamp,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Removes a user, who may never have been there or be gone already. Without scripts the driver
+    /// knows how.
+    fn revoke_user<'a>(
+        &'a self,
+        scripts: &'a [String],
+        username: &'a str,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Gives a user that exists a new password. Doing it twice is the same as doing it once.
+    fn set_password<'a>(
+        &'a self,
+        scripts: &'a [String],
+        username: &'a str,
+        password: &'a Secret<String>,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Logs in as somebody, on a connection of its own.
+    fn check_login<'a>(
+        &'a self,
+        username: &'a str,
+        password: &'a Secret<String>,
+    ) -> BoxFuture<'a, Result<Login>>;
+
+    /// Ends all connections, those in use after their work.
+    fn close(&self);
+}
+
+/// The user to be made.
+#[derive(Clone, Copy)]
+pub(crate) struct NewUser<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) password: &'a Secret<String>,
+    pub(crate) expires: Timestamp,
+}
+
+/// What a database says to a name and a password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Login {
+    Accepted,
+    Refused,
+}
+
+/// A kind of database under one of the names that Vault gives it.
+pub(crate) struct Plugin {
+    pub(crate) name: &'static str,
+    /// How users are named where nothing else is configured.
+    pub(crate) username_template: &'static str,
+    /// Reads the configuration; connects to nothing yet.
+    pub(crate) open: fn(&Details) -> Result<Arc<dyn Driver>>,
+}
+
+/// Every database there is.
+pub(crate) const PLUGINS: [Plugin; 7] = [
+    plugin("mysql-aurora-database-plugin", mysql::LEGACY_USERNAME_TEMPLATE, mysql::open),
+    plugin("mysql-database-plugin", mysql::USERNAME_TEMPLATE, mysql::open),
+    plugin("mysql-legacy-database-plugin", mysql::LEGACY_USERNAME_TEMPLATE, mysql::open),
+    plugin("mysql-rds-database-plugin", mysql::LEGACY_USERNAME_TEMPLATE, mysql::open),
+    plugin("postgresql-database-plugin", postgresql::USERNAME_TEMPLATE, postgresql::open),
+    plugin("redis-database-plugin", redis::USERNAME_TEMPLATE, redis::open),
+    plugin("valkey-database-plugin", redis::USERNAME_TEMPLATE, redis::open),
+];
+
+const fn plugin(
+    name: &'static str,
+    username_template: &'static str,
+    open: fn(&Details) -> Result<Arc<dyn Driver>>,
+) -> Plugin {
+    Plugin { name, username_template, open }
+}
+
+impl Plugin {
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        const { &PLUGINS }.iter().find(|plugin| plugin.name == name)
+    }
+}

@@ -1,0 +1,231 @@
+//! MySQL and MariaDB.
+
+mod target;
+
+use std::sync::Arc;
+
+use base_types::{BoxFuture, Error, Result, Secret, Timestamp};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder};
+
+use crate::details::Details;
+use crate::driver::{Driver, Login, NewUser};
+use crate::pool::{Pool, Pooled, connecting, working};
+use crate::sql::{self, Dialect, Value};
+
+pub(crate) const USERNAME_TEMPLATE: &str = r#"{{ printf "v-%s-%s-%s-%s" (.DisplayName | truncate 10) (.RoleName | truncate 10) (random 20) (unix_time) | truncate 32 }}"#;
+/// For servers that take 16 characters.
+pub(crate) const LEGACY_USERNAME_TEMPLATE: &str =
+    r#"{{ printf "v-%s-%s" (.RoleName | truncate 4) (random 20) | truncate 16 }}"#;
+
+const SET_PASSWORD: &str = "ALTER USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'";
+
+struct Mysql {
+    target: Opts,
+    pool: Pool<Conn>,
+}
+
+pub(crate) fn open(details: &Details) -> Result<Arc<dyn Driver>> {
+    let target = target::read(details)?;
+    let opts = target.clone();
+    let pool = Pool::new(details.limits(), move || {
+        let opts = opts.clone();
+        Box::pin(async move { Conn::new(opts).await.map_err(|error| unreachable(&error)) })
+    });
+    Ok(Arc::new(Mysql { target, pool }))
+}
+
+impl Pooled for Conn {
+    fn is_alive(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async { self.ping().await.is_ok() })
+    }
+}
+
+impl Driver for Mysql {
+    fn verify(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            let mut loan = self.pool.take().await?;
+            working(async { loan.connection.ping().await.map_err(|error| refused(&error)) })
+                .await?;
+            loan.give_back();
+            Ok(())
+        })
+    }
+
+    fn create_user<'a>(
+        &'a self,
+        scripts: &'a [String],
+        user: NewUser<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let NewUser { username, password, expires } = user;
+            if scripts.is_empty() {
+                return Err(Error::invalid("empty creation statements"));
+            }
+            self.execute(scripts, username, Some(password), Some(expires)).await
+        })
+    }
+
+    /// A user here has no end of its own that were to be moved.
+    fn renew_user<'a>(
+        &'a self,
+        scripts: &'a [String],
+        username: &'a str,
+        expires: Timestamp,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.execute(scripts, username, None, Some(expires)).await })
+    }
+
+    fn revoke_user<'a>(
+        &'a self,
+        scripts: &'a [String],
+        username: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            if !scripts.is_empty() {
+                return self.execute(scripts, username, None, None).await;
+            }
+            let mut loan = self.pool.take().await?;
+            working(drop_user(&mut loan.connection, username)).await?;
+            loan.give_back();
+            Ok(())
+        })
+    }
+
+    fn set_password<'a>(
+        &'a self,
+        scripts: &'a [String],
+        username: &'a str,
+        password: &'a Secret<String>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let own = [SET_PASSWORD.to_owned()];
+            let scripts = if scripts.is_empty() { &own } else { scripts };
+            self.execute(scripts, username, Some(password), None).await
+        })
+    }
+
+    fn check_login<'a>(
+        &'a self,
+        username: &'a str,
+        password: &'a Secret<String>,
+    ) -> BoxFuture<'a, Result<Login>> {
+        Box::pin(async move {
+            let opts = OptsBuilder::from_opts(self.target.clone());
+            let opts = opts.user(Some(username)).pass(Some(password.expose().as_str()));
+            match connecting(async { Ok(Conn::new(opts).await) }).await? {
+                Ok(connection) => {
+                    drop(connection);
+                    Ok(Login::Accepted)
+                }
+                Err(mysql_async::Error::Server(error)) if error.code == ACCESS_DENIED => {
+                    Ok(Login::Refused)
+                }
+                // It knew who it was, and refused the database.
+                Err(mysql_async::Error::Server(error)) if error.code == DATABASE_DENIED => {
+                    Ok(Login::Accepted)
+                }
+                Err(error) => Err(unreachable(&error)),
+            }
+        })
+    }
+
+    fn close(&self) {
+        self.pool.close();
+    }
+}
+
+impl Mysql {
+    /// One statement after the other: those that concern users are final each by itself.
+    async fn execute(
+        &self,
+        scripts: &[String],
+        username: &str,
+        password: Option<&Secret<String>>,
+        expires: Option<Timestamp>,
+    ) -> Result<()> {
+        let expiration = expires.map(expiration).transpose()?;
+        let foreign = |placeholder| Value { placeholder, text: username, is_foreign: true };
+        let own = |placeholder, text| Value { placeholder, text, is_foreign: false };
+        let mut values = vec![foreign("name"), foreign("username")];
+        values.extend(password.map(|password| own("password", password.expose().as_str())));
+        values.extend(expiration.as_deref().map(|expiration| own("expiration", expiration)));
+        let mut statements = Vec::new();
+        for script in scripts {
+            for statement in sql::split(Dialect::Mysql, script)? {
+                statements.push(Secret::new(sql::fill(Dialect::Mysql, &statement, &values)?));
+            }
+        }
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let mut loan = self.pool.take().await?;
+        working(async {
+            for statement in &statements {
+                let done = loan.connection.query_drop(statement.expose().as_str()).await;
+                done.map_err(|error| refused(&error))?;
+            }
+            Ok(())
+        })
+        .await?;
+        loan.give_back();
+        Ok(())
+    }
+}
+
+/// From wherever the user may come: the creation statements have chosen the hosts.
+async fn drop_user(connection: &mut Conn, username: &str) -> Result<()> {
+    let asked = "SELECT Host FROM mysql.user WHERE User = ?";
+    let hosts: Vec<String> = match connection.exec(asked, (username,)).await {
+        Ok(hosts) => hosts,
+        // An administrator of users need not be able to read this table.
+        Err(mysql_async::Error::Server(_)) => vec!["%".to_owned()],
+        Err(error) => return Err(refused(&error)),
+    };
+    for host in hosts {
+        let foreign = |placeholder, text| Value { placeholder, text, is_foreign: true };
+        let values = [foreign("name", username), foreign("host", host.as_str())];
+        let script = "DROP USER IF EXISTS '{{name}}'@'{{host}}'";
+        let statement = sql::fill(Dialect::Mysql, script, &values)?;
+        connection.query_drop(statement).await.map_err(|error| refused(&error))?;
+    }
+    Ok(())
+}
+
+fn expiration(expires: Timestamp) -> Result<String> {
+    let instant =
+        jiff::Timestamp::from_nanosecond(i128::from(expires.0)).map_err(Error::internal)?;
+    Ok(instant.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// <https://mariadb.com/kb/en/mariadb-error-code-reference/>
+const DATABASE_DENIED: u16 = 1044;
+const ACCESS_DENIED: u16 = 1045;
+const SYNTAX_ERROR: u16 = 1064;
+/// Too many connections of all or of one user, shutdown, blocked host, no memory, read only.
+const UNABLE: [u16; 8] = [1040, 1053, 1129, 1203, 1037, 1038, 1290, 1836];
+
+/// A statement that failed: by its own fault, or because the database is not able to work.
+fn refused(error: &mysql_async::Error) -> Error {
+    let mysql_async::Error::Server(server) = error else { return unreachable(error) };
+    if UNABLE.contains(&server.code) {
+        return unreachable(error);
+    }
+    // A syntax error quotes the statement, in which there may be a password.
+    let message = match server.code {
+        SYNTAX_ERROR => "You have an error in your SQL syntax",
+        _ => server.message.as_str(),
+    };
+    let (code, state) = (server.code, &server.state);
+    Error::invalid(format!("failed to execute query: Error {code} ({state}): {message}"))
+}
+
+fn unreachable(error: &mysql_async::Error) -> Error {
+    Error::unavailable(match error {
+        mysql_async::Error::Server(server) => format!(
+            "failed to connect to MySQL: Error {} ({}): {}",
+            server.code, server.state, server.message
+        ),
+        error => format!("failed to connect to MySQL: {error}"),
+    })
+}

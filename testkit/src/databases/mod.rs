@@ -1,0 +1,12 @@
+//! Real databases from Debian's packages, each in a folder and on a port of its own, ended when
+//! dropped. `cargo xtask setup` installs them.
+
+mod mariadb;
+mod postgresql;
+mod process;
+mod redis;
+
+pub use mariadb::Mariadb;
+pub use postgresql::Postgresql;
+pub use process::free_port;
+pub use redis::Redis;
