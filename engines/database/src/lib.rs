@@ -1,11 +1,11 @@
 //! Users of databases that live as long as their lease, and passwords of users that stay.
 //!
 //! ```text
-//! config/{name}              how a database is reached
-//! role/{name}                how users are made there
-//! static-role/{name}         one user whose password changes by itself, or two that alternate
-//! account/{database}/{hash}  which static role has a user
-//! due/{time}/{name}          which static role wants something done when, in that order
+//! config/{name}                  how a database is reached
+//! role/{name}                    how users are made there
+//! static-role/{name}             one user whose password changes by itself, or two that alternate
+//! account/{database}/{hash}      which static role has a user
+//! due/{time}/{database}/{name}   which static role wants something done when, in that order
 //! ```
 //!
 //! The lease of a user is stored before the user is made, and the new password of a user that stays
@@ -34,7 +34,8 @@ mod static_role_request;
 mod static_roles;
 mod url;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use base_crypto::Random;
 use base_types::{Clock, Result, Ttl};
@@ -52,6 +53,8 @@ pub struct Database {
     connections: Connections,
     /// Held while the password of the user at `config/{name}` or `static-role/{name}` changes.
     locks: Locks,
+    /// The databases in which rotations run at the moment.
+    rotating: Mutex<HashSet<String>>,
 }
 
 impl Engine for Database {
@@ -65,8 +68,15 @@ impl Engine for Database {
 
     async fn open(mount: Mount) -> Result<Self> {
         let Mount { storage, clock, random, services, .. } = mount;
-        let (connections, locks) = (Connections::default(), Locks::default());
-        Ok(Self { storage, clock, random, services, connections, locks })
+        Ok(Self {
+            storage,
+            clock,
+            random,
+            services,
+            connections: Connections::default(),
+            locks: Locks::default(),
+            rotating: Mutex::default(),
+        })
     }
 
     fn routes(table: &mut Routes<Self>) {

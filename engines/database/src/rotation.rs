@@ -3,43 +3,70 @@
 //! and with which password; to begin again with the same one does no harm.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use base_crypto::random_array;
 use base_types::{Error, ErrorKind, Result, Secret, Ttl};
 use core_barrier::{Sealed, Tx};
+use tokio::time::{Instant, timeout_at};
 
 use crate::Database;
 use crate::driver::Login;
 use crate::static_role::{self, Change, DUE, Failure, Purpose, StaticRole, parse_due};
 
-/// How many roles are looked at in one run of the job.
+/// How much of the index is read at a time.
 const PAGE: usize = 256;
+/// How many roles of one database are taken on in one run.
+const BATCH: usize = 256;
+/// How long a run waits for all of its databases. One that takes longer goes on by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
 const BACKOFF_MIN_SECONDS: u64 = 10;
 const BACKOFF_MAX_SECONDS: u64 = 3600;
 
 impl Database {
     /// Does what is due, each database by itself: one that is dead holds up no other.
     pub(crate) async fn rotate_due(self: Arc<Self>) -> Result<()> {
-        let mut databases: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let now = self.clock.now();
-        for key in self.storage.keys(DUE, "", PAGE).await? {
-            let Some((at, name)) = parse_due(&key) else { continue };
-            if at > now {
-                break;
-            }
-            if let Some(role) = self.static_role(name).await? {
-                databases.entry(role.db_name).or_default().push(name.to_owned());
+        let mut work = Vec::new();
+        for (database, names) in self.due_roles().await? {
+            if let Some(busy) = Busy::begin(&self, database) {
+                let engine = self.clone();
+                work.push(tokio::spawn(async move {
+                    let done = engine.rotate_all(names).await;
+                    drop(busy);
+                    done
+                }));
             }
         }
-        let mut work = tokio::task::JoinSet::new();
-        for names in databases.into_values() {
-            work.spawn(self.clone().rotate_all(names));
-        }
-        while let Some(done) = work.join_next().await {
-            done.map_err(Error::internal)??;
+        let end = Instant::now() + PATIENCE;
+        for task in work {
+            if let Ok(done) = timeout_at(end, task).await {
+                done.map_err(Error::internal)??;
+            }
         }
         Ok(())
+    }
+
+    /// The roles that are due, by their databases, the longest due first.
+    async fn due_roles(&self) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut databases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let (now, mut after) = (self.clock.now(), String::new());
+        loop {
+            let keys = self.storage.keys(DUE, &after, PAGE).await?;
+            for (at, database, name) in keys.iter().filter_map(|key| parse_due(key)) {
+                if at > now {
+                    return Ok(databases);
+                }
+                let names = databases.entry(database.to_owned()).or_default();
+                if names.len() < BATCH {
+                    names.push(name.to_owned());
+                }
+            }
+            match keys.into_iter().next_back() {
+                Some(last) => after = last,
+                None => return Ok(databases),
+            }
+        }
     }
 
     /// What is due in one database. When it cannot be reached, nobody else tries in this run.
@@ -215,6 +242,28 @@ impl Database {
             Ok(role)
         };
         self.storage.transact(work).await
+    }
+}
+
+/// A database in which rotations run, until it is dropped.
+struct Busy {
+    engine: Arc<Database>,
+    database: String,
+}
+
+impl Busy {
+    /// Nothing if rotations run there already.
+    fn begin(engine: &Arc<Database>, database: String) -> Option<Self> {
+        let mut rotating = engine.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = engine.clone();
+        rotating.insert(database.clone()).then(|| Self { engine, database })
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut rotating = self.engine.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        rotating.remove(&self.database);
     }
 }
 

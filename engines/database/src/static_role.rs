@@ -158,15 +158,15 @@ impl StaticRole {
     /// Stores it in place of `old`, with its entry in the index.
     pub(crate) fn put(&self, tx: &Tx, name: &str, old: Option<&Self>) -> Result<()> {
         if let Some(old) = old {
-            tx.delete(&due_key(old.due(), name));
+            tx.delete(&old.due_key(name));
         }
-        tx.put(&due_key(self.due(), name), &Due {})?;
+        tx.put(&self.due_key(name), &Due {})?;
         tx.put(&key(name), self)
     }
 
     /// Removes it with all that points to it.
     pub(crate) fn delete(&self, tx: &Tx, name: &str) {
-        tx.delete(&due_key(self.due(), name));
+        tx.delete(&self.due_key(name));
         tx.delete(&key(name));
         self.release(tx);
     }
@@ -190,6 +190,10 @@ impl StaticRole {
         Ok(())
     }
 
+    fn due_key(&self, name: &str) -> String {
+        format!("{DUE}{:019}/{}/{name}", self.due().0.max(0), self.db_name)
+    }
+
     pub(crate) fn release(&self, tx: &Tx) {
         for Account { username, .. } in &self.accounts {
             tx.delete(&claim_key(&self.db_name, username));
@@ -207,14 +211,11 @@ fn claim_key(database: &str, username: &str) -> String {
 
 pub(crate) const DUE: &str = "due/";
 
-fn due_key(at: Timestamp, name: &str) -> String {
-    format!("{DUE}{:019}/{name}", at.0.max(0))
-}
-
-/// The time and the name in a key of the index.
-pub(crate) fn parse_due(key: &str) -> Option<(Timestamp, &str)> {
-    let (at, name) = key.strip_prefix(DUE)?.split_once('/')?;
-    Some((Timestamp(at.parse().ok()?), name))
+/// The time, the database and the name in a key of the index.
+pub(crate) fn parse_due(key: &str) -> Option<(Timestamp, &str, &str)> {
+    let (at, rest) = key.strip_prefix(DUE)?.split_once('/')?;
+    let (database, name) = rest.split_once('/')?;
+    Some((Timestamp(at.parse().ok()?), database, name))
 }
 
 #[cfg(test)]
@@ -238,8 +239,8 @@ mod tests {
         assert_eq!(serde_json::to_string(&Due {}).unwrap(), "{}");
         let claim = Claim { role: "r".into() };
         assert_eq!(serde_json::to_string(&claim).unwrap(), r#"{"role":"r"}"#);
-        assert_eq!(due_key(at(12), "r"), "due/0000000012000000000/r");
-        assert_eq!(parse_due("due/0000000012000000000/r"), Some((at(12), "r")));
+        assert_eq!(role.due_key("r"), "due/0000000012000000000/d/r");
+        assert_eq!(parse_due("due/0000000012000000000/d/r"), Some((at(12), "d", "r")));
     }
 
     #[test]

@@ -207,6 +207,42 @@ async fn missed_rotations_are_caught_up_with_within_their_window() {
     assert!(times(&harness).await.1 > now);
 }
 
+/// A database that takes connections and says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hangs_holds_up_no_other() {
+    let postgresql = Postgresql::start();
+    let harness = harness(&postgresql).await;
+    postgresql.query("CREATE ROLE one LOGIN; CREATE ROLE two LOGIN");
+    harness
+        .ok(Verb::Write, "config/dead", connection(&postgresql, "postgres", Postgresql::PASSWORD))
+        .await;
+    for (role, db) in [("one", "db"), ("two", "dead")] {
+        let body = json!({ "db_name": db, "username": role, "rotation_period": "1h" });
+        harness.ok(Verb::Write, &format!("static-roles/{role}"), body).await;
+    }
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!(
+        "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{port}/db?sslmode=disable"
+    );
+    let body = json!({ "connection_url": url, "verify_connection": false });
+    harness.ok(Verb::Write, "config/dead", body).await;
+    let last = async |role: &str| {
+        let data = harness.ok(Verb::Read, &format!("static-roles/{role}"), Value::Null).await;
+        (
+            data["last_vault_rotation"].as_str().unwrap().to_owned(),
+            data["rotation_failure"].is_object(),
+        )
+    };
+    harness.clock.advance(Ttl::from_seconds(3600));
+    run(&harness).await.unwrap();
+    assert_eq!(last("one").await, ("2026-01-01T01:00:00Z".to_owned(), false));
+    assert_eq!(last("two").await, ("2026-01-01T00:00:00Z".to_owned(), false), "it still waits");
+    harness.clock.advance(Ttl::from_seconds(3600));
+    run(&harness).await.unwrap();
+    assert_eq!(last("one").await.0, "2026-01-01T02:00:00Z");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_wait_longer_each_time() {
     let mut postgresql = Postgresql::start();

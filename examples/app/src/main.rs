@@ -3,6 +3,7 @@
 //!
 //! `VAULT_ADDR`, `ROLE_ID`, `SECRET_ID_FILE` and `DATABASE` (`host:port/name`) say where.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::disallowed_methods, reason = "a program of its own reads its environment")]
 
 use std::time::Duration;
 
