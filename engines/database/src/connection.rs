@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use base_crypto::random_base62;
@@ -8,6 +9,7 @@ use base_types::{Error, Result};
 use core_barrier::{Record, Sealed};
 use core_engine_api::{Call, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -58,11 +60,36 @@ struct OwnFields {
     password_policy: Option<String>,
 }
 
-/// The request: [`OwnFields`] and [`Details`] side by side, and whatever else is given.
-#[derive(Deserialize)]
+/// The request: [`OwnFields`] and [`Details`] side by side, and whatever else is given. It is read as
+/// a map, so that nothing in it is unknown; the handler finds the fields in the body.
 pub(crate) struct WriteConnection {
-    #[serde(default)]
     name: String,
+}
+
+impl<'de> Deserialize<'de> for WriteConnection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = WriteConnection;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WriteConnection, A::Error> {
+                let mut name = String::new();
+                while let Some(field) = map.next_key::<String>()? {
+                    if field == "name" {
+                        name = map.next_value()?;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(WriteConnection { name })
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 impl JsonSchema for WriteConnection {

@@ -89,7 +89,16 @@ async fn secrets_are_shown_to_nobody() {
     body["private_key"] = json!("");
     said += &world.fails("POST", "database/config/other", body.clone()).await.1;
     body["verify_connection"] = json!(false);
-    said += &world.ok("POST", "database/config/other", body).await.to_string();
+    let stored = world.ok("POST", "database/config/other", body).await;
+    let warnings = stored["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 1, "{stored}");
+    assert!(
+        warnings[0]
+            .as_str()
+            .unwrap()
+            .starts_with("Password found in connection_url, use a templated url")
+    );
+    said += &stored.to_string();
     let read = world.ok("GET", "database/config/other", Value::Null).await;
     assert_eq!(
         read["data"]["connection_details"]["connection_url"],
