@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::start::{self, TIME_BAR, measure, seed};
-use super::{kv_read, megabytes, wrk};
+use super::{Outside, kv_read, megabytes, wrk};
 use crate::server::{Product, Server, Setup};
 use crate::tally::Tally;
 use crate::{Result, wait};
@@ -35,7 +35,7 @@ pub(super) fn run(binary: &Path, leases: u64, seconds: u32) -> Result<Tally> {
     let per_lease = growth as f64 / stored as f64;
     println!("memory per lease: {per_lease:.1} bytes, {:.1} MB in all", megabytes(growth));
 
-    let reads = kv_read(&server)?;
+    let reads = kv_read(&server, &mut Outside::default())?;
     let expiring = EXPIRIES_PER_SECOND * u64::from(seconds);
     let seeding = Duration::from_secs(expiring / SEEDED_PER_SECOND);
     let deadline = unix_now()? + seeding + SETTLE * 2 + Duration::from_secs(seconds.into());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::options::Options;
+use crate::postgres::{ADMIN, ADMIN_PASSWORD, Postgres};
 use crate::server::{Memory, Product, Server, Setup};
 use crate::tally::Tally;
 use crate::{Result, server, setup, wait};
@@ -22,14 +23,22 @@ struct Workload {
     /// How many times OpenBao's requests per second ours must reach.
     bar: f64,
     /// Prepares the server and gives the script for wrk.
-    prepare: fn(&Server) -> Result<String>,
+    prepare: fn(&Server, &mut Outside) -> Result<String>,
 }
 
-const WORKLOADS: [Workload; 4] = [
+/// What both servers use outside of themselves, started when first wanted.
+#[derive(Default)]
+struct Outside {
+    postgres: Option<Postgres>,
+}
+
+const WORKLOADS: [Workload; 5] = [
     Workload { name: "kv2 read", bar: 6.0, prepare: kv_read },
     Workload { name: "kv2 write", bar: 8.0, prepare: kv_write },
     Workload { name: "token create", bar: 8.0, prepare: token_create },
     Workload { name: "approle login", bar: 8.0, prepare: approle_login },
+    // The database is the limit.
+    Workload { name: "database user", bar: 1.5, prepare: database_user },
 ];
 
 /// Of OpenBao's memory ours may take at most this part, idle and after the run.
@@ -77,9 +86,11 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let ours = Setup { durable: true, audited: true, unseals_itself: true };
     let mut theirs = Contender::start(Product::OpenBao, &peers.bao, theirs)?;
     let mut ours = Contender::start(Product::Strongroom, &strongroom, ours)?;
+    let mut outside = Outside::default();
     for workload in &workloads {
         eprintln!("{}: {seconds} s each", workload.name);
-        let scripts = [(workload.prepare)(&theirs.server)?, (workload.prepare)(&ours.server)?];
+        let mut prepare = |server| (workload.prepare)(server, &mut outside);
+        let scripts = [prepare(&theirs.server)?, prepare(&ours.server)?];
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
             a.push(wrk::run(&theirs.server, &scripts[0], seconds.div_ceil(TURNS))?);
@@ -178,7 +189,7 @@ fn secrets(server: &Server) -> Result<()> {
     Ok(())
 }
 
-fn kv_read(server: &Server) -> Result<String> {
+fn kv_read(server: &Server, _: &mut Outside) -> Result<String> {
     secrets(server)?;
     Ok(format!(
         "request = function()\n  \
@@ -188,7 +199,7 @@ fn kv_read(server: &Server) -> Result<String> {
     ))
 }
 
-fn kv_write(server: &Server) -> Result<String> {
+fn kv_write(server: &Server, _: &mut Outside) -> Result<String> {
     secrets(server)?;
     Ok(format!(
         "wrk.body = '{{\"data\": {{\"value\": \"{VALUE}\"}}}}'\n\
@@ -199,14 +210,14 @@ fn kv_write(server: &Server) -> Result<String> {
     ))
 }
 
-fn token_create(_: &Server) -> Result<String> {
+fn token_create(_: &Server, _: &mut Outside) -> Result<String> {
     Ok("wrk.method = \"POST\"\n\
         wrk.path = \"/v1/auth/token/create\"\n\
         wrk.body = '{\"policies\": [\"default\"], \"ttl\": \"1h\"}'"
         .to_owned())
 }
 
-fn approle_login(server: &Server) -> Result<String> {
+fn approle_login(server: &Server, _: &mut Outside) -> Result<String> {
     let mut client = server.client();
     client.expect("POST", "/v1/sys/auth/approle", &json!({"type": "approle"}))?;
     let role = json!({"token_policies": "default", "token_ttl": "1h"});
@@ -216,4 +227,25 @@ fn approle_login(server: &Server) -> Result<String> {
     let (role, secret) = (&role["data"]["role_id"], &secret["data"]["secret_id"]);
     let body = json!({"role_id": role, "secret_id": secret});
     Ok(format!("wrk.method = \"POST\"\nwrk.path = \"/v1/auth/approle/login\"\nwrk.body = '{body}'"))
+}
+
+fn database_user(server: &Server, outside: &mut Outside) -> Result<String> {
+    if outside.postgres.is_none() {
+        outside.postgres = Some(Postgres::start()?);
+    }
+    let address = outside.postgres.as_ref().map(|postgres| postgres.address.to_string());
+    let place = address.unwrap_or_default();
+    let mut client = server.client();
+    client.expect("POST", "/v1/sys/mounts/database", &json!({"type": "database"}))?;
+    let connection = json!({
+        "plugin_name": "postgresql-database-plugin", "allowed_roles": "bench",
+        "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@{place}/postgres?sslmode=disable"),
+        "username": ADMIN, "password": ADMIN_PASSWORD, "max_open_connections": 16,
+    });
+    client.expect("POST", "/v1/database/config/db", &connection)?;
+    let create =
+        r#"CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"#;
+    let role = json!({"db_name": "db", "creation_statements": create, "default_ttl": "1h"});
+    client.expect("POST", "/v1/database/roles/bench", &role)?;
+    Ok("wrk.path = \"/v1/database/creds/bench\"".to_owned())
 }

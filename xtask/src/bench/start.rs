@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{megabytes, token_create, wrk};
+use super::{Outside, megabytes, token_create, wrk};
 use crate::server::{Product, Server, Setup};
 use crate::tally::Tally;
 use crate::{Result, wait};
@@ -31,7 +31,7 @@ pub(super) fn run(binary: &Path, leases: u64) -> Result<Tally> {
     let setup = Setup { durable: true, audited: true, unseals_itself: true };
     let mut server = Server::start_ready(Product::Strongroom, binary, setup)?;
     let empty = measure(&mut server)?;
-    let stored = seed(&server, &token_create(&server)?, leases)?;
+    let stored = seed(&server, &token_create(&server, &mut Outside::default())?, leases)?;
     let full = measure(&mut server)?;
     let growth = full.memory.saturating_sub(empty.memory);
     print(&[("nothing".to_owned(), &empty), (format!("{stored} leases"), &full)]);
