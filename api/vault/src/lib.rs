@@ -135,8 +135,12 @@ impl Api {
     /// The request shows in `sys/in-flight-req` for as long as this lives.
     fn begin(&self, method: &Method, uri: &Uri, request: &Request) -> Landing {
         let core = &self.core;
-        let remote = request.peer.remote;
-        let flight = Flight::new(core.clock.now(), remote, uri.path(), method.as_str());
+        let flight = Flight {
+            start: core.clock.now(),
+            remote: request.peer.remote,
+            method: method.clone(),
+            uri: uri.clone(),
+        };
         core.in_flight.begin(request.id.clone(), flight)
     }
 
