@@ -114,7 +114,19 @@ async fn start(folder: &Path, data: &Path, extra: &str) -> (Running, Vec<SocketA
     );
     let environment = Environment::from_fn(|_| None);
     let config = Config::parse("test", &text, &environment).unwrap();
-    let running = Running::start(&config, &environment).await.unwrap();
+    // A task of the server that was here before may hold on to its data for a moment; where a process
+    // ends, as it does outside of tests, nothing does.
+    let mut looks = 0..1000;
+    let running = loop {
+        match Running::start(&config, &environment).await {
+            Err(error)
+                if error.public().contains("another process uses") && looks.next().is_some() =>
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            started => break started.unwrap(),
+        }
+    };
     let tcp = |address: &Address| match address {
         Address::Tcp { address, .. } => Some(*address),
         Address::Unix(_) => None,
