@@ -11,9 +11,9 @@
 // A kit for tests: what cannot work out ends the test.
 #![allow(clippy::unwrap_used)]
 
-pub mod databases;
-
 pub mod rabbitmq;
+
+pub use test_databases as databases;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

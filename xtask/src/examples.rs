@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::folder::Folder;
 use crate::options::Options;
-use crate::postgres::{ADMIN, ADMIN_PASSWORD, Postgres};
+use crate::postgres::Postgres;
 use crate::server::{Product, Server, Setup};
 use crate::tally::Tally;
 use crate::{Result, process, root, server, setup};
@@ -46,23 +46,9 @@ fn prepare(
     database: &Postgres,
     folder: &Folder,
 ) -> Result<Vec<(&'static str, String)>> {
+    database.connect(server, "app", [ROLE_TTL, ROLE_MAX_TTL])?;
     let mut client = server.client();
     let mut post = |path: &str, body: Value| client.expect("POST", &format!("/v1/{path}"), &body);
-    post("sys/mounts/database", json!({"type": "database"}))?;
-    let place = format!("{}/postgres", database.address);
-    let connection = json!({
-        "plugin_name": "postgresql-database-plugin", "allowed_roles": "app",
-        "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@{place}?sslmode=disable"),
-        "username": ADMIN, "password": ADMIN_PASSWORD,
-    });
-    post("database/config/db", connection)?;
-    let create =
-        r#"CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"#;
-    let role = json!({
-        "db_name": "db", "creation_statements": create,
-        "default_ttl": ROLE_TTL, "max_ttl": ROLE_MAX_TTL,
-    });
-    post("database/roles/app", role)?;
     let policy = r#"
         path "database/creds/app" { capabilities = ["read"] }
         path "sys/leases/renew" { capabilities = ["update"] }
@@ -78,7 +64,7 @@ fn prepare(
         ("VAULT_ADDR", format!("http://{}", server.address)),
         ("ROLE_ID", text(&role_id["data"]["role_id"])),
         ("SECRET_ID_FILE", file.display().to_string()),
-        ("DATABASE", place),
+        ("DATABASE", format!("{}/postgres", database.address)),
     ])
 }
 

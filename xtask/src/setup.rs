@@ -130,6 +130,6 @@ fn without_services(install: impl FnOnce() -> Result<()>) -> Result<()> {
     outcome
 }
 
-pub(crate) fn is_root() -> bool {
+fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0)
 }

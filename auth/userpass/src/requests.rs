@@ -9,15 +9,6 @@ pub(crate) struct Username {
     pub(crate) username: String,
 }
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default)]
-pub(crate) struct Listing {
-    /// Begin behind this name, which need not exist.
-    pub(crate) after: String,
-    /// How many names at most; all if it is 0 or less.
-    pub(crate) limit: i64,
-}
-
 token_request! {
     #[derive(Default, Deserialize, JsonSchema)]
     #[serde(default)]

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use base_types::{Cidr, Error, Name, Result, Ttl};
 use core_barrier::{Record, Tx};
-use core_engine_api::{Call, Response, TokenFields, TokenParams, TokenUpdate, deprecated};
+use core_engine_api::{Call, Listing, Response, TokenFields, TokenParams, TokenUpdate, deprecated};
 use serde::{Deserialize, Serialize};
 
 use crate::Userpass;
-use crate::requests::{Listing, SetPassword, SetPolicies, Username, WriteUser};
+use crate::requests::{SetPassword, SetPolicies, Username, WriteUser};
 
 /// A stored user.
 #[derive(Deserialize, Serialize)]
@@ -46,8 +46,7 @@ struct UserAnswer<'a> {
 
 impl Userpass {
     pub(crate) async fn list(self: Arc<Self>, _: Call, listing: Listing) -> Result<Response> {
-        let limit = usize::try_from(listing.limit).unwrap_or(0);
-        Response::keys(self.users.list("", &listing.after, limit).await?)
+        listing.of(&self.users, "").await
     }
 
     pub(crate) async fn read(self: Arc<Self>, _: Call, request: Username) -> Result<Response> {

@@ -3,7 +3,7 @@ use base_types::{Error, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::{Source, Value, layout};
+use crate::{Source, Value, check_length, layout};
 
 /// What can be called. <https://openbao.org/docs/concepts/username-templating/>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -93,6 +93,7 @@ impl Function {
             (Self::Printf, [Value::Text(format), values @ ..]) => printf(format, values)?,
             _ => return Err(fault(self.takes())),
         };
+        check_length(&text)?;
         Ok(Value::Text(text))
     }
 

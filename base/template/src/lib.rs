@@ -57,19 +57,25 @@ enum Value {
 
 /// Longer than any database's limit on names, and short enough to be harmless.
 const LENGTH_MAX: usize = 4096;
+/// A template names one thing; more text than this only costs time.
+const TEMPLATE_MAX: usize = 8192;
 
 impl Template {
     /// `fields` are the names that may stand after a dot.
     ///
     /// # Errors
-    /// `Invalid` with line and column, in the words of Go's parser where it has any.
+    /// `Invalid` with line and column, in the words of Go's parser where it has any, or if `text` is
+    /// longer than 8192 bytes.
     pub fn parse(text: &str, fields: &[&str]) -> Result<Self> {
+        if text.len() > TEMPLATE_MAX {
+            return Err(Error::invalid("template: it is longer than 8192 bytes"));
+        }
         parse::template(text, fields).map(Self)
     }
 
     /// # Errors
-    /// `Invalid` if a function does not take the value it is given, or the result is longer than
-    /// 4096 bytes.
+    /// `Invalid` if a function does not take the value it is given, or what it makes or the whole
+    /// result is longer than 4096 bytes.
     pub fn render(&self, source: &Source<'_>) -> Result<String> {
         let mut text = String::new();
         for node in &self.0 {
@@ -77,11 +83,34 @@ impl Template {
                 Node::Action(pipeline) => text.push_str(&pipeline.value(source)?.into_text()),
                 Node::Text(literal) => text.push_str(literal),
             }
-            if text.len() > LENGTH_MAX {
-                return Err(Error::invalid("template: the result is longer than 4096 bytes"));
-            }
+            check_length(&text)?;
         }
         Ok(text)
+    }
+
+    /// Renders a name for what is later removed by its name alone.
+    ///
+    /// # Errors
+    /// As [`Template::render`]; `Invalid` if the same values give the same name again. Two leases would
+    /// then share it, or it might belong to something that was there before, and the end of a lease
+    /// would remove that.
+    pub fn render_unique(&self, source: &Source<'_>) -> Result<String> {
+        let name = self.render(source)?;
+        if name == self.render(source)? {
+            return Err(Error::invalid(
+                "template: it gives different things the same name: keep something random in the \
+                 name, such as (random 20)",
+            ));
+        }
+        Ok(name)
+    }
+}
+
+/// Also of what comes in between: a few replacements in a row would make any text of one letter.
+fn check_length(text: &str) -> Result<()> {
+    match text.len() {
+        0..=LENGTH_MAX => Ok(()),
+        _ => Err(Error::invalid("template: the result is longer than 4096 bytes")),
     }
 }
 
@@ -213,10 +242,29 @@ mod tests {
     #[test]
     fn randomness_has_the_length_asked_for() {
         assert_eq!(render("{{random 20}}").unwrap().len(), 20);
-        assert_ne!(render("{{random 20}}{{random 20}}").unwrap().split_at(20).0, "");
+        let both = render("{{random 20}}{{random 20}}").unwrap();
+        assert_ne!(both[..20], both[20..]);
         assert_eq!(render("{{uuid}}").unwrap().len(), 36);
         refuse("{{random 0}}", "template: random takes a length from 1 to 1024");
         refuse("{{random 1025}}", "template: random takes a length from 1 to 1024");
+    }
+
+    #[test]
+    fn a_unique_name_needs_randomness_and_not_time() {
+        let (random, now) = (SeededRandom::new(1), Timestamp::from_seconds(1));
+        for (text, is_unique) in [
+            ("{{.RoleName}}-{{random 20}}", true),
+            ("{{uuid}}", true),
+            ("{{.RoleName}}-{{unix_time}}", false),
+            ("{{.RoleName}}", false),
+            // What is random is cut off behind a long name.
+            (r#"{{printf "%s-%s" .DisplayName (random 20) | truncate 5}}"#, false),
+        ] {
+            let template = Template::parse(text, &["DisplayName", "RoleName"]).unwrap();
+            let fields = &[("DisplayName", "userpass-alice"), ("RoleName", "app")];
+            let name = template.render_unique(&Source { fields, random: &random, now });
+            assert_eq!(name.is_ok(), is_unique, "{text}: {name:?}");
+        }
     }
 
     #[test]
@@ -249,6 +297,9 @@ mod tests {
         refuse(r#"{{printf "%s"}}"#, "template: printf has more verbs than arguments");
         refuse(r#"{{printf "a" 1}}"#, "template: printf has more arguments than verbs");
         refuse(r#"{{printf "%d" "a"}}"#, "template: printf was given a text for %d");
+        let grows = format!("{{{{\"a\"{}}}}}", " | replace \"a\" \"aaaaaaaaaa\"".repeat(30));
+        refuse(&grows, "template: the result is longer than 4096 bytes");
+        refuse(&"a".repeat(8193), "template: it is longer than 8192 bytes");
         refuse(
             "{{random 1024}}{{random 1024}}{{random 1024}}{{random 1024}}a",
             "template: the result is longer than 4096 bytes",

@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod json_limits;
 mod kind;
+mod listing;
 mod mount;
 mod outbound;
 mod pattern;
@@ -32,6 +33,7 @@ pub use body::Body;
 pub use call::{Call, Caller, Verb};
 pub use json_limits::JsonLimits;
 pub use kind::{Kind, Meta, Role};
+pub use listing::Listing;
 pub use mount::{Mount, Services, Tuning};
 pub use outbound::{Isolated, Outbound, Pod};
 pub use response::{

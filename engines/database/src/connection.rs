@@ -7,7 +7,7 @@ use base_crypto::random_base62;
 use base_template::Template;
 use base_types::{Error, Result};
 use core_barrier::{Record, Sealed};
-use core_engine_api::{Call, Response};
+use core_engine_api::{Call, Listing, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::Database;
 use crate::details::{Details, SECRET_FIELDS};
 use crate::driver::{Driver, Plugin};
-use crate::names::{self, Listing, Named};
+use crate::names::{self, Named};
 use crate::statements::Statements;
 use crate::url::password_in;
 
@@ -130,7 +130,7 @@ impl Database {
         _: Call,
         listing: Listing,
     ) -> Result<Response> {
-        Response::keys(self.storage.list("config/", &listing.after, listing.limit()).await?)
+        listing.of(&self.storage, "config/").await
     }
 
     pub(crate) async fn read_connection(

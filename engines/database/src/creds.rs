@@ -96,7 +96,7 @@ impl Database {
             random: &*self.random,
             now: self.clock.now(),
         };
-        let username = connection.username_template()?.render(&source)?;
+        let username = connection.username_template()?.render_unique(&source)?;
         if username.is_empty() || username.chars().any(char::is_control) {
             return Err(Error::invalid("username_template makes a name that no database takes"));
         }

@@ -9,22 +9,6 @@ pub(crate) struct Named {
     pub(crate) name: String,
 }
 
-/// A request for a list.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default)]
-pub(crate) struct Listing {
-    /// Begin after this name.
-    pub(crate) after: String,
-    /// At most so many names; all if zero or negative.
-    pub(crate) limit: i64,
-}
-
-impl Listing {
-    pub(crate) fn limit(&self) -> usize {
-        usize::try_from(self.limit).unwrap_or(0)
-    }
-}
-
 const LENGTH_MAX: usize = 256;
 
 /// The names that Vault's pattern for them lets through: letters, digits and `_`, and between them

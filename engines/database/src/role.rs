@@ -3,13 +3,13 @@ use std::sync::Arc;
 
 use base_types::{Error, Result, Ttl};
 use core_barrier::{Record, Tx};
-use core_engine_api::{Call, Response};
+use core_engine_api::{Call, Listing, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Database;
 use crate::credential::Credential;
-use crate::names::{self, Listing, Named};
+use crate::names::{self, Named};
 use crate::statements::Statements;
 use crate::static_role::StaticRole;
 
@@ -70,7 +70,7 @@ struct Answer<'a> {
 
 impl Database {
     pub(crate) async fn list_roles(self: Arc<Self>, _: Call, listing: Listing) -> Result<Response> {
-        Response::keys(self.storage.list("role/", &listing.after, listing.limit()).await?)
+        listing.of(&self.storage, "role/").await
     }
 
     pub(crate) async fn read_role(self: Arc<Self>, _: Call, named: Named) -> Result<Response> {

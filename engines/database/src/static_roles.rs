@@ -3,13 +3,13 @@ use std::sync::Arc;
 
 use base_types::{Error, Result, Secret, Timestamp, Ttl};
 use core_barrier::{Sealed, Tx};
-use core_engine_api::{Call, Response};
+use core_engine_api::{Call, Listing, Response};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Database;
 use crate::driver::Login;
-use crate::names::{self, Listing, Named};
+use crate::names::{self, Named};
 use crate::role;
 use crate::schedule::Schedule;
 use crate::statements::Statements;
@@ -71,8 +71,7 @@ impl Database {
         _: Call,
         listing: Listing,
     ) -> Result<Response> {
-        let names = self.storage.list("static-role/", &listing.after, listing.limit()).await?;
-        Response::keys(names)
+        listing.of(&self.storage, "static-role/").await
     }
 
     pub(crate) async fn read_static_role(

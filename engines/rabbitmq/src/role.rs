@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use base_types::{Error, Result};
 use core_barrier::Record;
-use core_engine_api::{Call, Response};
+use core_engine_api::{Call, Listing, Response};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -54,15 +54,6 @@ pub(crate) struct RoleName {
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(crate) struct Listing {
-    /// Begin behind this name, which need not exist.
-    after: String,
-    /// How many names at most; all if it is 0 or less.
-    limit: i64,
-}
-
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub(crate) struct WriteRole {
     /// The name of the role.
     name: String,
@@ -86,8 +77,7 @@ struct RoleAnswer<'a> {
 
 impl Rabbitmq {
     pub(crate) async fn list_roles(self: Arc<Self>, _: Call, listing: Listing) -> Result<Response> {
-        let limit = usize::try_from(listing.limit).unwrap_or(0);
-        Response::keys(self.storage.list("role/", &listing.after, limit).await?)
+        listing.of(&self.storage, "role/").await
     }
 
     pub(crate) async fn read_role(self: Arc<Self>, _: Call, request: RoleName) -> Result<Response> {

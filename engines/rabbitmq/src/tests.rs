@@ -29,7 +29,7 @@ async fn what_cannot_work_is_refused_before_it_is_stored() {
         ("connection_uri", "127.0.0.1:15672", "connection_uri: the URL"),
         ("connection_uri", "amqp://127.0.0.1", "connection_uri: the URL is neither"),
         ("connection_uri", "http://a:hunter2@h", "connection_uri: the URL holds a user"),
-        ("username_template", "{{ .RoleName }}", "invalid username template: all users"),
+        ("username_template", "{{ .RoleName }}", "invalid username template: template: it gives"),
         ("username_template", "{{ .Nope }}", "invalid username template: template: 1:"),
         ("verify_connection", "true", "failed to validate the connection: "),
     ] {

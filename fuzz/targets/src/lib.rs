@@ -19,6 +19,7 @@ mod redaction;
 mod request;
 mod shares;
 mod store_log;
+mod template;
 mod tokens;
 mod types;
 
@@ -38,6 +39,7 @@ pub use redaction::redaction;
 pub use request::request;
 pub use shares::shares;
 pub use store_log::store_log;
+pub use template::template;
 pub use tokens::tokens;
 pub use types::types;
 
@@ -56,6 +58,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request", request),
     ("shares", shares),
     ("store_log", store_log),
+    ("template", template),
     ("tokens", tokens),
     ("types", types),
 ];

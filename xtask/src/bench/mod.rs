@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::options::Options;
-use crate::postgres::{ADMIN, ADMIN_PASSWORD, Postgres};
+use crate::postgres::Postgres;
 use crate::server::{Memory, Product, Server, Setup};
 use crate::tally::Tally;
 use crate::{Result, server, setup, wait};
@@ -230,22 +230,10 @@ fn approle_login(server: &Server, _: &mut Outside) -> Result<String> {
 }
 
 fn database_user(server: &Server, outside: &mut Outside) -> Result<String> {
-    if outside.postgres.is_none() {
-        outside.postgres = Some(Postgres::start()?);
-    }
-    let address = outside.postgres.as_ref().map(|postgres| postgres.address.to_string());
-    let place = address.unwrap_or_default();
-    let mut client = server.client();
-    client.expect("POST", "/v1/sys/mounts/database", &json!({"type": "database"}))?;
-    let connection = json!({
-        "plugin_name": "postgresql-database-plugin", "allowed_roles": "bench",
-        "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@{place}/postgres?sslmode=disable"),
-        "username": ADMIN, "password": ADMIN_PASSWORD, "max_open_connections": 16,
-    });
-    client.expect("POST", "/v1/database/config/db", &connection)?;
-    let create =
-        r#"CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"#;
-    let role = json!({"db_name": "db", "creation_statements": create, "default_ttl": "1h"});
-    client.expect("POST", "/v1/database/roles/bench", &role)?;
+    let postgres = match outside.postgres.take() {
+        Some(running) => running,
+        None => Postgres::start()?,
+    };
+    outside.postgres.insert(postgres).connect(server, "bench", ["1h", "2h"])?;
     Ok("wrk.path = \"/v1/database/creds/bench\"".to_owned())
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, send};
 use crate::http::Client;
-use crate::postgres::{ADMIN, ADMIN_PASSWORD, Postgres};
+use crate::postgres::Postgres;
 use crate::random::Random;
 use crate::server::{Product, Server, Setup};
 use crate::tally::Tally;
@@ -64,23 +64,8 @@ pub(super) fn run(binary: &Path, rounds: u64, random: &mut Random) -> Result<Tal
 }
 
 fn prepare(server: &Server, database: &Postgres) -> Result<()> {
+    database.connect(server, "app", ["1h", "2h"])?;
     let mut client = server.client();
-    client.expect("POST", "/v1/sys/mounts/database", &json!({"type": "database"}))?;
-    let url = format!(
-        "postgresql://{{{{username}}}}:{{{{password}}}}@{}/postgres?sslmode=disable",
-        database.address
-    );
-    let connection = json!({
-        "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-        "connection_url": url, "username": ADMIN, "password": ADMIN_PASSWORD,
-    });
-    client.expect("POST", "/v1/database/config/db", &connection)?;
-    let create =
-        r#"CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"#;
-    let role = json!({
-        "db_name": "db", "creation_statements": create, "default_ttl": "1h", "max_ttl": "2h",
-    });
-    client.expect("POST", "/v1/database/roles/app", &role)?;
     for role in SINGLE {
         database.query(&format!("create role \"{role}\" login password 'first'"))?;
         let body = json!({"db_name": "db", "username": role, "rotation_period": "24h"});

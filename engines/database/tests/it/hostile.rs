@@ -41,6 +41,13 @@ async fn names_never_become_code() {
     );
     world.ok("POST", "sys/leases/revoke", json!({ "lease_id": creds.lease, "sync": true })).await;
     assert_eq!(users(&postgresql), "0");
+    // One that gives a name which is taken already: neither made nor, at the lease's end, removed.
+    world.ok("POST", "database/config/db", json!({ "username_template": "{{.RoleName}}" })).await;
+    postgresql.query("CREATE ROLE app");
+    let (status, error) = world.fails("GET", "database/creds/app", Value::Null).await;
+    assert_eq!(status, 400, "{error}");
+    assert_eq!(postgresql.query("SELECT count(*) FROM pg_roles WHERE rolname = 'app'"), "1");
+    world.ok("POST", "database/config/db", json!({ "username_template": template })).await;
     for creation in [
         "DO $$ BEGIN EXECUTE 'CREATE ROLE \"{{name}}\"'; END $$",
         "CREATE ROLE {{name}}",

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A database server that runs.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
 }
 
 /// A folder for a server and whoever it runs as.
-pub(super) struct Home {
+pub(crate) struct Home {
     folder: TempDir,
     /// Database servers refuse to run as root: the account that their package made.
     account: Option<(u32, u32)>,
@@ -23,7 +23,7 @@ pub(super) struct Home {
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 impl Home {
-    pub(super) fn new(account: &str) -> Self {
+    pub(crate) fn new(account: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
         let account = is_root.then(|| ids(account));
@@ -33,12 +33,12 @@ impl Home {
         Self { folder, account }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// A file that the server can read and nobody else.
-    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let path = self.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -50,7 +50,7 @@ impl Home {
     }
 
     /// A command that runs as the server's account, in its folder.
-    pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path()).env_remove("HOME").stdin(Stdio::null());
         if let Some((user, group)) = self.account {
@@ -60,7 +60,7 @@ impl Home {
     }
 
     /// Starts a server and waits until `is_ready`.
-    pub(super) fn start(&self, mut command: Command, is_ready: impl Fn() -> bool) -> Process {
+    pub(crate) fn start(&self, mut command: Command, is_ready: impl Fn() -> bool) -> Process {
         let log = File::options().create(true).append(true).open(self.path().join("log")).unwrap();
         let program = command.get_program().to_owned();
         command.stdout(log.try_clone().unwrap()).stderr(log);
@@ -83,7 +83,7 @@ impl Home {
 
 impl Process {
     /// Asks it to end now, with its helpers, and waits for that.
-    pub(super) fn stop(&mut self, signal: &str) {
+    pub(crate) fn stop(&mut self, signal: &str) {
         if let Ok(None) = self.child.try_wait() {
             let id = self.child.id().to_string();
             run(Command::new("kill").args(["-s", signal, &id]));
@@ -98,12 +98,12 @@ fn wait() {
 }
 
 /// The standard output of a command that must work.
-pub(super) fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     attempt(command).unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()))
 }
 
 /// The standard output, or what it said instead.
-pub(super) fn attempt(command: &mut Command) -> Result<String, String> {
+pub(crate) fn attempt(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() {

@@ -1,6 +1,9 @@
 //! Real databases from Debian's packages, each in a folder and on a port of its own, ended when
 //! dropped. `cargo xtask setup` installs them.
 
+// What cannot work out ends the test.
+#![allow(clippy::unwrap_used)]
+
 mod mariadb;
 mod postgresql;
 mod process;

@@ -96,6 +96,7 @@ impl Drop for Postgresql {
 fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .expect("no PostgreSQL on this machine: `cargo xtask setup` installs it");
-    let newest = versions.map(|version| version.unwrap().path()).max();
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.map(|version| version.unwrap().path()).max_by_key(number);
     newest.expect("a version of PostgreSQL").join("bin").join(name)
 }
