@@ -18,7 +18,7 @@ use crate::details::{Details, SECRET_FIELDS};
 use crate::driver::{Driver, Plugin};
 use crate::names::{self, Named};
 use crate::statements::Statements;
-use crate::url::password_in;
+use crate::url::masked;
 
 /// How a database is reached, as it is stored.
 #[derive(Clone, Default, Deserialize, Serialize)]
@@ -173,7 +173,7 @@ impl Database {
         self.storage.put(&key(name), &connection).await?;
         self.connections.close(name);
         let response = Response::none();
-        Ok(if connection.url().is_some_and(|url| password_in(url).is_some()) {
+        Ok(if connection.url().is_some_and(|url| masked(url).is_some()) {
             response.warn(
                 "Password found in connection_url, use a templated url to enable root rotation \
                  and prevent read access to password information.",
@@ -306,10 +306,7 @@ impl Connection {
     fn answer(&self) -> Result<Response> {
         let mut connection_details = self.details.clone();
         if let Some(url) = self.url() {
-            let shown = match password_in(url) {
-                Some(place) => format!("{}xxxxx{}", &url[..place.start], &url[place.end..]),
-                None => url.to_owned(),
-            };
+            let shown = masked(url).unwrap_or_else(|| url.to_owned());
             connection_details.insert("connection_url".to_owned(), shown.into());
         }
         Response::data(&Answer {

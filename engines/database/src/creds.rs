@@ -16,7 +16,8 @@ use crate::statements::Statements;
 /// The kind of lease that a user has.
 pub(crate) const LEASE: &str = "creds";
 
-/// What is kept with the lease: enough to remove the user when its role has gone.
+/// What is kept with the lease: enough to remove the user when its role has gone, or has moved on to
+/// another database.
 #[derive(Deserialize, Serialize)]
 struct Leased {
     username: String,
@@ -41,6 +42,8 @@ impl Database {
         let (connection, driver) = self.driver(&role.db_name).await?;
         let password = self.password(&connection, Some(role.credential.password_policy()?)).await?;
         let username = self.username(&connection, &call.caller.display_name, &name)?;
+        // One that is not there is found out now, and not by a lease that waits for its return.
+        driver.verify().await?;
         let answer = Answer { password: password.expose(), username: &username };
         let mut response = Response::data(&answer)?;
         let internal = to_raw_value(&Leased {
@@ -62,28 +65,30 @@ impl Database {
         internal: Box<RawValue>,
         _: Ttl,
     ) -> Result<LeaseGrant> {
-        let Leased { username, role: name, .. } = leased(&internal)?;
+        let Leased { username, role: name, db_name, .. } = leased(&internal)?;
         let role = self.role(&name).await?.ok_or_else(|| {
             let text = format!("error during renew: could not find role with name {name:?}");
             Error::invalid(text)
         })?;
-        let (_, driver) = self.driver(&role.db_name).await?;
-        let scripts = role.renew_statements.scripts();
+        // The user stays where it was made, and what is written for another database is not for it.
+        let (_, driver) = self.driver(&db_name).await?;
+        let is_there = role.db_name == db_name;
+        let scripts = if is_there { role.renew_statements.scripts() } else { Vec::new() };
         let act: Act = Box::new(move |expires| {
             Box::pin(async move {
                 driver.renew_user(&scripts, &username, expires).await?;
                 Ok(Made::default())
             })
         });
-        Ok(LeaseGrant { internal, act: Some(act), ..grant(&role) })
+        Ok(LeaseGrant { internal, act: Some(act), target: db_name, ..grant(&role) })
     }
 
     pub(crate) async fn revoke_user(self: Arc<Self>, internal: Box<RawValue>) -> Result<()> {
         let Leased { username, role: name, db_name, revocation_statements } = leased(&internal)?;
-        // A role that was repaired removes the users that were made before.
-        let (db_name, statements) = match self.role(&name).await? {
-            Some(role) => (role.db_name, role.revocation_statements),
-            None => (db_name, revocation_statements),
+        // A role that was repaired removes the users that were made before, in the same database.
+        let statements = match self.role(&name).await? {
+            Some(role) if role.db_name == db_name => role.revocation_statements,
+            Some(_) | None => revocation_statements,
         };
         let (_, driver) = self.driver(&db_name).await?;
         driver.revoke_user(&statements.scripts(), &username).await

@@ -4,6 +4,7 @@ use core_engine_api::Body;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use crate::pool::Limits;
 
@@ -31,9 +32,9 @@ pub(crate) struct Details {
     pub(crate) password_authentication: String,
     /// The authorities that sign the database's certificate, as PEM.
     pub(crate) tls_ca: String,
-    /// PostgreSQL: our certificate, as PEM.
+    /// PostgreSQL and Redis: our certificate, as PEM.
     pub(crate) tls_certificate: String,
-    /// PostgreSQL: the key of our certificate, as PEM.
+    /// PostgreSQL and Redis: the key of our certificate, as PEM.
     pub(crate) private_key: Secret<String>,
     /// MySQL: our certificate with its key, as PEM.
     pub(crate) tls_certificate_key: Secret<String>,
@@ -71,7 +72,7 @@ impl Details {
 
     pub(crate) fn limits(&self) -> Limits {
         let open = usize::try_from(self.max_open_connections).unwrap_or(0);
-        let open = if open == 0 { OPEN_DEFAULT } else { open };
+        let open = if open == 0 { OPEN_DEFAULT } else { open.min(Semaphore::MAX_PERMITS) };
         let idle = match self.max_idle_connections {
             0 => open,
             idle => usize::try_from(idle).unwrap_or(0).min(open),
@@ -81,3 +82,28 @@ impl Details {
 }
 
 const OPEN_DEFAULT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Pool;
+
+    #[test]
+    fn connections_are_as_many_as_can_be_counted() {
+        for (open, idle, limits) in [
+            (0, 0, (OPEN_DEFAULT, OPEN_DEFAULT)),
+            (-1, -1, (OPEN_DEFAULT, 0)),
+            (9, 3, (9, 3)),
+            (2, 3, (2, 2)),
+            (i64::MAX, i64::MAX, (Semaphore::MAX_PERMITS, Semaphore::MAX_PERMITS)),
+        ] {
+            let (max_open_connections, max_idle_connections) = (open, idle);
+            let details =
+                Details { max_open_connections, max_idle_connections, ..Details::default() };
+            let found = details.limits();
+            assert_eq!((found.open, found.idle), limits, "{open} {idle}");
+            let _pool: Pool<tokio_postgres::Client> =
+                Pool::new(found, || Box::pin(async { Err(Error::internal("nothing to reach")) }));
+        }
+    }
+}

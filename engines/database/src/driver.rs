@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base_types::{BoxFuture, Result, Secret, Timestamp};
+use base_types::{BoxFuture, Error, Result, Secret, Timestamp};
 
 use crate::details::Details;
 use crate::{mysql, postgresql, redis};
@@ -68,6 +68,14 @@ pub(crate) struct NewUser<'a> {
 pub(crate) enum Login {
     Accepted,
     Refused,
+}
+
+/// What a database says to a statement, unless it repeats the password that stands in it.
+pub(crate) fn without_password(error: Error, password: Option<&Secret<String>>) -> Error {
+    if password.is_none_or(|password| !error.public().contains(password.expose().as_str())) {
+        return error;
+    }
+    Error::new(error.kind(), "the database refused a statement with the password in it")
 }
 
 /// A kind of database under one of the names that Vault gives it.

@@ -4,12 +4,12 @@ mod target;
 
 use std::sync::Arc;
 
-use base_types::{BoxFuture, Error, Result, Secret, Timestamp};
+use base_types::{BoxFuture, Error, ErrorKind, Result, Secret, Timestamp};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
 
 use crate::details::Details;
-use crate::driver::{Driver, Login, NewUser};
+use crate::driver::{Driver, Login, NewUser, without_password};
 use crate::pool::{Pool, Pooled, connecting, working};
 use crate::sql::{self, Dialect, Value};
 
@@ -83,7 +83,14 @@ impl Driver for Mysql {
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             if !scripts.is_empty() {
-                return self.execute(scripts, username, None, None).await;
+                let done = self.execute(scripts, username, None, None).await;
+                if let Err(error) = &done
+                    && error.is(ErrorKind::Invalid)
+                    && !self.exists(username).await?
+                {
+                    return Ok(());
+                }
+                return done;
             }
             let mut loan = self.pool.take().await?;
             working(drop_user(&mut loan.connection, username)).await?;
@@ -160,34 +167,51 @@ impl Mysql {
             return Ok(());
         }
         let mut loan = self.pool.take().await?;
-        working(async {
+        let outcome = working(async {
             for statement in &statements {
                 let done = loan.connection.query_drop(statement.expose().as_str()).await;
                 done.map_err(|error| refused(&error))?;
             }
             Ok(())
-        })
-        .await?;
+        });
+        outcome.await.map_err(|error| without_password(error, password))?;
         loan.give_back();
         Ok(())
+    }
+
+    /// Whether there is such a user, or may be one where that cannot be read.
+    async fn exists(&self, username: &str) -> Result<bool> {
+        let mut loan = self.pool.take().await?;
+        let hosts = working(hosts(&mut loan.connection, username)).await?;
+        loan.give_back();
+        Ok(hosts.is_none_or(|hosts| !hosts.is_empty()))
+    }
+}
+
+/// From where a user may come. An administrator of users need not be able to read that.
+async fn hosts(connection: &mut Conn, username: &str) -> Result<Option<Vec<String>>> {
+    let asked = "SELECT Host FROM mysql.user WHERE User = ?";
+    match connection.exec(asked, (username,)).await {
+        Ok(hosts) => Ok(Some(hosts)),
+        Err(mysql_async::Error::Server(error)) if !UNABLE.contains(&error.code) => Ok(None),
+        Err(error) => Err(refused(&error)),
     }
 }
 
 /// From wherever the user may come: the creation statements have chosen the hosts.
 async fn drop_user(connection: &mut Conn, username: &str) -> Result<()> {
-    let asked = "SELECT Host FROM mysql.user WHERE User = ?";
-    let hosts: Vec<String> = match connection.exec(asked, (username,)).await {
-        Ok(hosts) => hosts,
-        // An administrator of users need not be able to read this table.
-        Err(mysql_async::Error::Server(_)) => vec!["%".to_owned()],
-        Err(error) => return Err(refused(&error)),
-    };
-    for host in hosts {
+    let hosts = hosts(connection, username).await?;
+    for host in hosts.unwrap_or_else(|| vec!["%".to_owned()]) {
         let foreign = |placeholder, text| Value { placeholder, text, is_foreign: true };
         let values = [foreign("name", username), foreign("host", host.as_str())];
         let script = "DROP USER IF EXISTS '{{name}}'@'{{host}}'";
         let statement = sql::fill(Dialect::Mysql, script, &values)?;
-        connection.query_drop(statement).await.map_err(|error| refused(&error))?;
+        match connection.query_drop(statement).await {
+            Ok(()) => {}
+            // Nobody can bear it, so that nobody was made.
+            Err(mysql_async::Error::Server(error)) if error.code == NAME_TOO_LONG => {}
+            Err(error) => return Err(refused(&error)),
+        }
     }
     Ok(())
 }
@@ -202,6 +226,7 @@ fn expiration(expires: Timestamp) -> Result<String> {
 const DATABASE_DENIED: u16 = 1044;
 const ACCESS_DENIED: u16 = 1045;
 const SYNTAX_ERROR: u16 = 1064;
+const NAME_TOO_LONG: u16 = 1470;
 /// Too many connections of all or of one user, shutdown, blocked host, no memory, read only.
 const UNABLE: [u16; 8] = [1040, 1053, 1129, 1203, 1037, 1038, 1290, 1836];
 

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,14 +54,16 @@ pub(crate) struct Loan<C> {
     _permit: OwnedSemaphorePermit,
 }
 
-/// How long a request may wait for a connection, and to be made.
+/// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// What has been idle for longer may have been cut off by something on the way.
 const TRUSTED: Duration = Duration::from_secs(30);
 /// How long a database may take to say that a connection is alive.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
-/// How long a database may take for one piece of work.
+/// How long a database may take for one piece of work, and a request may wait for a connection.
 const WORK_LIMIT: Duration = Duration::from_secs(30);
+/// How long a database may take to stop a piece of work.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 impl<C: Pooled> Pool<C> {
     pub(crate) fn new(
@@ -144,9 +147,31 @@ pub(crate) async fn connecting<T>(attempt: impl Future<Output = Result<T>>) -> R
 
 /// A piece of work in the database, which may not take for ever.
 pub(crate) async fn working<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(WORK_LIMIT, work).await.unwrap_or_else(|_| {
-        Err(Error::unavailable("the database did not answer within 30 seconds"))
-    })
+    timeout(WORK_LIMIT, work).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// The same for work that goes on in the database when nobody waits for it: `stop` ends it there,
+/// and then there is an answer after all.
+pub(crate) async fn working_or_stopped<T>(
+    work: impl Future<Output = Result<T>>,
+    stop: impl Future<Output = ()>,
+) -> Result<T> {
+    let mut work = pin!(work);
+    if let Ok(done) = timeout(WORK_LIMIT, work.as_mut()).await {
+        return done;
+    }
+    let stopped = async {
+        stop.await;
+        work.await
+    };
+    match timeout(STOP_LIMIT, stopped).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) | Err(_) => Err(late()),
+    }
+}
+
+fn late() -> Error {
+    Error::unavailable("the database did not answer within 30 seconds")
 }
 
 #[cfg(test)]

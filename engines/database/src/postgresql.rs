@@ -5,15 +5,15 @@ mod target;
 
 use std::sync::Arc;
 
-use base_types::{BoxFuture, Error, Result, Secret, Timestamp};
+use base_types::{BoxFuture, Error, ErrorKind, Result, Secret, Timestamp};
 use postgres_protocol::password::scram_sha_256;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use crate::details::Details;
-use crate::driver::{Driver, Login, NewUser};
-use crate::pool::{Loan, Pool, Pooled, working};
+use crate::driver::{Driver, Login, NewUser, without_password};
+use crate::pool::{Loan, Pool, Pooled, working_or_stopped};
 use crate::sql::{self, Dialect, Value};
 
 use connector::Connector;
@@ -61,7 +61,7 @@ impl Driver for Postgresql {
     fn verify(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async {
             let client = self.client().await?;
-            working(run(&client.connection, "SELECT 1")).await?;
+            self.work(&client, run(&client.connection, "SELECT 1")).await?;
             client.give_back();
             Ok(())
         })
@@ -100,11 +100,22 @@ impl Driver for Postgresql {
         username: &'a str,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            if username.len() > NAME_LENGTH_MAX {
+                // Nobody can bear it, so that nobody was made.
+                return Ok(());
+            }
             if !scripts.is_empty() {
-                return self.execute(scripts, username, None, None).await;
+                let done = self.execute(scripts, username, None, None).await;
+                if let Err(error) = &done
+                    && error.is(ErrorKind::Invalid)
+                    && !self.exists(username).await?
+                {
+                    return Ok(());
+                }
+                return done;
             }
             let client = self.client().await?;
-            working(drop_role(&client.connection, username)).await?;
+            self.work(&client, drop_role(&client.connection, username)).await?;
             client.give_back();
             Ok(())
         })
@@ -158,6 +169,29 @@ impl Postgresql {
         }
     }
 
+    /// Work on a connection within its time. What would run on in the database is stopped there:
+    /// it could make a user whose lease has ended meanwhile.
+    async fn work<T>(
+        &self,
+        client: &Loan<Client>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        working_or_stopped(work, self.connector.cancel(&client.connection)).await
+    }
+
+    async fn exists(&self, username: &str) -> Result<bool> {
+        let client = self.client().await?;
+        let asked = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)";
+        let parameters: [&(dyn ToSql + Sync); 1] = [&username];
+        let answer = async {
+            let row = client.connection.query_one(asked, &parameters).await;
+            row.map(|row| row.get(0)).map_err(|error| refused(&error))
+        };
+        let exists = self.work(&client, answer).await?;
+        client.give_back();
+        Ok(exists)
+    }
+
     /// All scripts as one message, which PostgreSQL takes as one transaction.
     async fn execute(
         &self,
@@ -183,13 +217,8 @@ impl Postgresql {
             message = Secret::new(format!("{}{}\n;\n", message.expose(), filled.expose()));
         }
         let client = self.client().await?;
-        let outcome = working(run(&client.connection, message.expose())).await;
-        if let (Err(error), Some(password)) = (&outcome, password)
-            && error.public().contains(password.expose().as_str())
-        {
-            return Err(Error::invalid("the database refused a statement with the password in it"));
-        }
-        outcome?;
+        let outcome = self.work(&client, run(&client.connection, message.expose())).await;
+        outcome.map_err(|error| without_password(error, password))?;
         client.give_back();
         Ok(())
     }

@@ -116,24 +116,32 @@ impl Database {
         let change = role.change.as_ref().ok_or_else(|| Error::internal("no change has begun"))?;
         let (username, password) =
             (&role.accounts[change.account].username, change.password.open());
-        let set =
-            driver.set_password(&role.rotation_statements.scripts(), username, password).await;
-        if let Err(error) = set {
-            if !error.is(ErrorKind::Unavailable) {
-                // Certainly not done. The next attempt brings another password.
+        let scripts = role.rotation_statements.scripts();
+        let fault = match driver.set_password(&scripts, username, password).await {
+            Ok(()) => None,
+            Err(error) if error.is(ErrorKind::Unavailable) => return Err(error),
+            Err(error) => Some(error),
+        };
+        // A script may fail after it has changed the password: only a login tells.
+        match (driver.check_login(username, password).await?, fault) {
+            (Login::Accepted, None) => self.promote(name).await,
+            (Login::Accepted, Some(error)) => {
+                let error = error.log();
+                tracing::warn!(role = name, %error, "a password changed before its script failed");
+                self.promote(name).await
+            }
+            (Login::Refused, None) => Err(Error::invalid(format!(
+                "the database does not let {username:?} log in with the password that it was given"
+            ))),
+            (Login::Refused, Some(error)) => {
+                // Not done. The next attempt brings another password.
                 self.update(name, |role| {
                     role.change = None;
                     Ok(())
                 })
                 .await?;
+                Err(error)
             }
-            return Err(error);
-        }
-        match driver.check_login(username, password).await? {
-            Login::Accepted => self.promote(name).await,
-            Login::Refused => Err(Error::invalid(format!(
-                "the database does not let {username:?} log in with the password that it was given"
-            ))),
         }
     }
 
@@ -189,7 +197,7 @@ impl Database {
         )))
     }
 
-    async fn put_off(&self, name: &str, error: &Error) -> Result<()> {
+    pub(crate) async fn put_off(&self, name: &str, error: &Error) -> Result<()> {
         let (now, [jitter]) = (self.clock.now(), random_array::<1>(&*self.random));
         self.update(name, |role| {
             let before = role.failure.as_ref();

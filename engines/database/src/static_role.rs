@@ -109,12 +109,13 @@ impl StaticRole {
 
     /// When there will be something to do.
     fn due(&self) -> Timestamp {
+        let planned = self.retirement.map_or(self.next_rotation, |at| at.min(self.next_rotation));
         match (&self.failure, &self.change) {
-            (Some(failure), _) => failure.next_try,
+            (Some(failure), Some(_)) => failure.next_try,
+            // It may be that nothing was due when somebody tried.
+            (Some(failure), None) => failure.next_try.max(planned),
             (None, Some(_)) => Timestamp::EPOCH,
-            (None, None) => {
-                self.retirement.map_or(self.next_rotation, |at| at.min(self.next_rotation))
-            }
+            (None, None) => planned,
         }
     }
 
@@ -251,6 +252,11 @@ mod tests {
         assert_eq!(role.wants(at(11)), None, "it waits for its next try");
         assert_eq!(role.wants(at(12)), Some(Purpose::Retire));
         assert_eq!(role.due(), at(12));
+        let refused = StaticRole { change: None, retirement: None, ..role.clone() };
+        assert_eq!((refused.due(), refused.wants(at(100))), (at(101), None), "nothing is due yet");
+        assert_eq!(refused.wants(at(101)), Some(Purpose::Rotate));
+        let due = StaticRole { next_rotation: at(5), ..refused };
+        assert_eq!((due.due(), due.wants(at(12))), (at(12), Some(Purpose::Rotate)));
         role.promote(at(20)).unwrap();
         assert!(role.failure.is_none() && role.retirement.is_none());
         assert_eq!(

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base_types::{Error, Result, Secret, Timestamp, Ttl};
+use base_types::{Error, ErrorKind, Result, Secret, Timestamp, Ttl};
 use core_barrier::{Sealed, Tx};
 use core_engine_api::{Call, Listing, Response};
 use serde::Serialize;
@@ -104,14 +104,7 @@ impl Database {
     async fn create_static_role(&self, request: &WriteStaticRole) -> Result<()> {
         let name = &request.name;
         let mut role = request.new_role(self.clock.now())?;
-        let connection = self.connection(&role.db_name).await?;
-        connection.check_role(name)?;
-        role.credential.password_policy()?;
-        let root = connection.details()?.username;
-        if role.accounts.iter().any(|account| account.username == root) {
-            let text = "this is the administrator of the connection: use rotate-root";
-            return Err(Error::invalid(text));
-        }
+        self.check_static_role(name, &role).await?;
         if let Some(password) = request.password.as_ref().filter(|text| !text.expose().is_empty()) {
             self.check_account(&role, 0, password).await?;
             role.accounts[0].password = Some(Sealed::from(password.clone()));
@@ -122,6 +115,10 @@ impl Database {
         if keeps {
             role.next_rotation = role.schedule.next_after(self.clock.now())?;
             role.retirement = role.is_dual().then(|| self.clock.now());
+        } else {
+            // One that is not there is found out before anything is stored.
+            let (_, driver) = self.driver(&role.db_name).await?;
+            driver.verify().await.map_err(|error| error.at(UNSET))?;
         }
         let new = &role;
         let create = |tx: Tx| async move {
@@ -135,9 +132,27 @@ impl Database {
         if keeps {
             return Ok(());
         }
-        if let Err(error) = self.attempt(name, Purpose::Rotate).await {
-            self.remove_static_role(name).await?;
-            return Err(error.at("error setting credentials"));
+        let Err(error) = self.attempt(name, Purpose::Rotate).await else { return Ok(()) };
+        let stored = self.static_role(name).await?;
+        let is_begun = stored.is_some_and(|role| role.change.is_some());
+        if is_begun && error.is(ErrorKind::Unavailable) {
+            // The database may have taken the password, which nobody else knows.
+            self.put_off(name, &error).await?;
+            return Err(error.at("the role is kept and its first rotation goes on").at(UNSET));
+        }
+        self.remove_static_role(name).await?;
+        Err(error.at(UNSET))
+    }
+
+    /// What must hold of every role, be it new or changed.
+    async fn check_static_role(&self, name: &str, role: &StaticRole) -> Result<()> {
+        let connection = self.connection(&role.db_name).await?;
+        connection.check_role(name)?;
+        role.credential.password_policy()?;
+        let root = connection.details()?.username;
+        if role.accounts.iter().any(|account| account.username == root) {
+            let text = "this is the administrator of the connection: use rotate-root";
+            return Err(Error::invalid(text));
         }
         Ok(())
     }
@@ -145,7 +160,7 @@ impl Database {
     async fn change_static_role(&self, request: &WriteStaticRole, old: StaticRole) -> Result<()> {
         let mut role = old.clone();
         request.apply(&mut role)?;
-        self.connection(&role.db_name).await?.check_role(&request.name)?;
+        self.check_static_role(&request.name, &role).await?;
         if role.db_name != old.db_name {
             let account = &role.accounts[role.current];
             let password = account.password.as_ref().map(Sealed::open);
@@ -234,6 +249,9 @@ impl Database {
         role.creds(self.clock.now())
     }
 }
+
+/// Where the first rotation of a role fails.
+const UNSET: &str = "error setting credentials";
 
 impl StaticRole {
     fn times(&self) -> Times<'_> {

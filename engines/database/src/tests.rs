@@ -1,5 +1,7 @@
 //! The engine over memory with a real database: states that only a crash leaves, and long times.
 
+use std::time::Duration;
+
 use base_types::{Result, Secret, Timestamp, Ttl};
 use core_barrier::{Sealed, Tx};
 use core_engine_api::Verb;
@@ -241,6 +243,33 @@ async fn one_that_hangs_holds_up_no_other() {
     harness.clock.advance(Ttl::from_seconds(3600));
     run(&harness).await.unwrap();
     assert_eq!(last("one").await.0, "2026-01-01T02:00:00Z");
+}
+
+/// A user that is still being made when its lease has ended would stay for ever.
+#[tokio::test]
+async fn what_takes_too_long_is_stopped_in_the_database() {
+    let postgresql = Postgresql::start();
+    let harness = harness(&postgresql).await;
+    let creation = "CREATE ROLE \"{{name}}\"; SELECT pg_sleep(600)";
+    let body = json!({ "db_name": "db", "creation_statements": creation });
+    harness.ok(Verb::Write, "roles/app", body).await;
+    let sleeping = || {
+        let asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        postgresql.query(asked) == "1"
+    };
+    let hurry = async {
+        while !sleeping() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(31)).await;
+        tokio::time::resume();
+    };
+    let (answer, ()) = tokio::join!(harness.send(Verb::Read, "creds/app", Value::Null), hurry);
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.errors, ["the database did not answer within 30 seconds"]);
+    assert!(!sleeping());
+    assert_eq!(postgresql.query("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'v-%'"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,6 +42,13 @@ impl Connector {
         Ok(client)
     }
 
+    /// Asks the server to stop what a connection is doing.
+    pub(super) async fn cancel(&self, client: &Client) {
+        if let Err(error) = client.cancel_token().cancel_query(self.tls.clone()).await {
+            tracing::warn!(%error, "could not stop a statement in PostgreSQL that takes too long");
+        }
+    }
+
     /// A connection as somebody else.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
 use crate::details::Details;
+use crate::url::{is_url, pairs};
 
 /// What a connection URL or a list of `key=value` pairs says.
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
@@ -31,16 +32,22 @@ impl Target {
                  private_key",
             )
         })?;
+        // What the library has found and we have not holds all the same.
+        let mode = mode.as_deref().unwrap_or(match config.get_ssl_mode() {
+            SslMode::Disable => "disable",
+            SslMode::Prefer => "prefer",
+            _ => "require",
+        });
         let has_authority = !details.tls_ca.is_empty();
-        let (ssl, check) = match mode.as_deref() {
-            Some("disable") => (SslMode::Disable, ServerCheck::DangerNothing),
-            None | Some("allow" | "prefer") => (SslMode::Prefer, ServerCheck::DangerNothing),
+        let (ssl, check) = match mode {
+            "disable" => (SslMode::Disable, ServerCheck::DangerNothing),
+            "allow" | "prefer" => (SslMode::Prefer, ServerCheck::DangerNothing),
             // Whoever names an authority wants it asked, as with libpq.
-            Some("require") if has_authority => (SslMode::Require, ServerCheck::Chain),
-            Some("require") => (SslMode::Require, ServerCheck::DangerNothing),
-            Some("verify-ca") => (SslMode::Require, ServerCheck::Chain),
-            Some("verify-full") => (SslMode::Require, ServerCheck::Full),
-            Some(_) => {
+            "require" if has_authority => (SslMode::Require, ServerCheck::Chain),
+            "require" => (SslMode::Require, ServerCheck::DangerNothing),
+            "verify-ca" => (SslMode::Require, ServerCheck::Chain),
+            "verify-full" => (SslMode::Require, ServerCheck::Full),
+            _ => {
                 let known = "disable, allow, prefer, require, verify-ca and verify-full";
                 return Err(Error::invalid(format!(
                     "sslmode in connection_url: there are {known}"
@@ -55,26 +62,30 @@ impl Target {
     }
 }
 
-fn is_url(text: &str) -> bool {
-    text.starts_with("postgres://") || text.starts_with("postgresql://")
-}
-
 /// The text without its `sslmode`, of which the library knows only some.
 fn without_mode(text: &str) -> (String, Option<String>) {
     let mut mode = None;
-    let mut keep = |pair: &&str| match pair.strip_prefix("sslmode=") {
+    let unquoted = |value: &str| Some(value.trim_matches('\'').to_owned());
+    if !is_url(text) {
+        let Some(pairs) = pairs(text) else { return (text.to_owned(), None) };
+        let mut kept = Vec::new();
+        for pair in pairs {
+            match pair.key {
+                "sslmode" => mode = unquoted(&text[pair.value]),
+                _ => kept.push(&text[pair.place]),
+            }
+        }
+        return (kept.join(" "), mode);
+    }
+    let Some((base, query)) = text.split_once('?') else { return (text.to_owned(), None) };
+    let keep = |pair: &&str| match pair.strip_prefix("sslmode=") {
         Some(value) => {
-            mode = Some(value.trim_matches('\'').to_owned());
+            mode = unquoted(value);
             false
         }
         None => true,
     };
-    if !is_url(text) {
-        let kept: Vec<&str> = text.split(' ').filter(&mut keep).collect();
-        return (kept.join(" "), mode);
-    }
-    let Some((base, query)) = text.split_once('?') else { return (text.to_owned(), None) };
-    let kept: Vec<&str> = query.split('&').filter(&mut keep).collect();
+    let kept: Vec<&str> = query.split('&').filter(keep).collect();
     let joined =
         if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
     (joined, mode)
@@ -137,9 +148,13 @@ mod tests {
     #[test]
     fn the_mode_says_what_is_asked_of_the_certificate() {
         let check = |mode: &str, ca: &str| {
+            let (name, value) = mode.split_once('=').unwrap();
             let modes = [
                 format!("postgresql://h/?{mode}&connect_timeout=3"),
                 format!("host=h {mode} user=u"),
+                format!("host=h\n{mode}\tuser=u"),
+                format!("host=h {name} = '{value}' user=u"),
+                format!("password='a {name}=disable' {mode}"),
             ];
             modes.map(|url| {
                 let target = target(&url, "", ca).map_err(|e| e.public().to_owned())?;
@@ -155,9 +170,15 @@ mod tests {
             ("sslmode=verify-ca", "", SslMode::Require, ServerCheck::Chain),
             ("sslmode=verify-full", "", SslMode::Require, ServerCheck::Full),
         ] {
-            assert_eq!(check(mode, ca), [Ok((ssl, asked)), Ok((ssl, asked))], "{mode}");
+            assert_eq!(check(mode, ca), std::array::from_fn(|_| Ok((ssl, asked))), "{mode}");
         }
         assert!(check("sslmode=maybe", "").iter().all(Result::is_err));
+        // What only the library finds.
+        for url in ["postgresql://h/?ssl%6Dode=require", "postgresql://u:p?w@h/?sslmode=require"] {
+            let found = |ca| target(url, "", ca).map(|it| (it.config.get_ssl_mode(), it.check));
+            assert_eq!(found("").unwrap(), (SslMode::Require, ServerCheck::DangerNothing), "{url}");
+            assert_eq!(found("x").unwrap(), (SslMode::Require, ServerCheck::Chain), "{url}");
+        }
     }
 
     #[test]

@@ -26,14 +26,14 @@ async fn a_user_lives_as_long_as_its_lease() {
     ]);
     assert!(said.contains("Success! Data written to: database/config/db"), "{said}");
     let creation = format!("creation_statements={CREATE}");
-    bao(&["write", "database/roles/app", "db_name=db", &creation, "default_ttl=2s", "max_ttl=1h"]);
+    bao(&["write", "database/roles/app", "db_name=db", &creation, "default_ttl=10s", "max_ttl=1h"]);
     let text = bao(&["read", "-format=json", "database/creds/app"]);
     let creds = Creds::of(&serde_json::from_str(&text).unwrap());
     let whoami = "SELECT session_user";
     let who = postgresql.query_as(&creds.username, &creds.password, whoami);
     assert_eq!(who.as_ref(), Ok(&creds.username));
     assert!(creds.username.starts_with("v-root-app-"), "{creds:?}");
-    assert!(creds.seconds <= 2);
+    assert!((1..=10).contains(&creds.seconds), "{creds:?}");
     until("the user is refused", || async {
         postgresql.query_as(&creds.username, &creds.password, whoami).is_err()
     })
@@ -87,6 +87,62 @@ async fn a_lease_is_renewed_and_revoked_with_its_user() {
     assert_eq!(users(&postgresql), "0");
 }
 
+/// Roles move on to other databases; users do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_ends_in_the_database_where_it_was_made() {
+    let (first, second) = (Postgresql::start(), Postgresql::start());
+    let world = World::with(&first).await;
+    world.ok("POST", "database/config/second", connection(&second)).await;
+    world.role("app", CREATE).await;
+    let creds = world.creds("app").await;
+    // What these say is for the second database alone.
+    let body = json!({ "db_name": "second", "renew_statements": "garbage",
+        "revocation_statements": "garbage" });
+    world.ok("POST", "database/roles/app", body).await;
+    let valid = || first.query("SELECT rolvaliduntil FROM pg_roles WHERE rolname LIKE 'v-%'");
+    let before = valid();
+    let body = json!({ "lease_id": creds.lease, "increment": 7200 });
+    world.ok("POST", "sys/leases/renew", body).await;
+    assert!(valid() > before, "{} after {before}", valid());
+    world.ok("POST", "sys/leases/revoke", json!({ "lease_id": creds.lease, "sync": true })).await;
+    assert_eq!(users(&first), "0");
+    world.creds("app").await;
+    assert_eq!((users(&first).as_str(), users(&second).as_str()), ("0", "1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_was_never_made_needs_no_removal() {
+    let postgresql = Postgresql::start();
+    let world = World::with(&postgresql).await;
+    let long = r#"{{ printf "v-%s" (random 70) }}"#;
+    let backslash = r#"{{ printf "v-\\%s" (random 7) }}"#;
+    for (template, creation, revocation) in [
+        ("", "garbage", r#"DROP ROLE "{{name}}""#),
+        ("", "garbage", "GRANT nothing TO \"{{name}}\"; DROP ROLE \"{{name}}\""),
+        (long, CREATE, ""),
+        (long, CREATE, r#"DROP ROLE "{{name}}""#),
+        (backslash, "SELECT '{{name}}'", "SELECT '{{name}}'"),
+    ] {
+        let body = json!({ "username_template": template });
+        world.ok("POST", "database/config/db", body).await;
+        let body = json!({ "db_name": "db", "creation_statements": creation,
+            "revocation_statements": revocation });
+        world.ok("POST", "database/roles/app", body).await;
+        let (status, error) = world.fails("GET", "database/creds/app", Value::Null).await;
+        assert_eq!(status, 400, "{error}");
+        until("no lease is left", || async { world.leases("app").await == 0 }).await;
+    }
+    // One that is there must go: a script that cannot do that is told.
+    world.ok("POST", "database/config/db", json!({ "username_template": "" })).await;
+    let body = json!({ "creation_statements": CREATE, "revocation_statements": "garbage" });
+    world.ok("POST", "database/roles/app", body).await;
+    let creds = world.creds("app").await;
+    let body = json!({ "lease_id": creds.lease, "sync": true });
+    let (_, error) = world.fails("POST", "sys/leases/revoke", body).await;
+    assert!(error.contains("syntax error at or near \"garbage\""), "{error}");
+    assert_eq!((users(&postgresql).as_str(), world.leases("app").await), ("1", 1));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_fails_leaves_nothing() {
     let postgresql = Postgresql::start();
@@ -111,11 +167,7 @@ async fn a_script_that_fails_leaves_nothing() {
         assert!(error.contains(fault), "{error}");
     }
     assert_eq!(users(&postgresql), "0");
-    until("no lease is left", || async {
-        let list = "sys/leases/lookup/database/creds/app";
-        world.server.call("LIST", list, &world.server.root, None).await.status == 404
-    })
-    .await;
+    until("no lease is left", || async { world.leases("app").await == 0 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +180,7 @@ async fn an_outage_is_told_and_survived() {
     let (status, error) = world.fails("GET", "database/creds/app", Value::Null).await;
     assert_eq!(status, 503, "{error}");
     assert!(error.contains("failed to connect to PostgreSQL"), "{error}");
+    assert_eq!(world.leases("app").await, 1, "one that never was needs no lease");
     let body = json!({ "lease_id": creds.lease });
     world.server.call("POST", "sys/leases/revoke", &world.server.root, Some(body)).await;
     postgresql.resume();

@@ -52,6 +52,18 @@ async fn mariadb_has_users_too() {
         "failed to execute query: Error 1064 (42000): You have an error in your SQL syntax"
     );
 
+    // So does what a script says itself.
+    let signal = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'with {{password}}'";
+    world.role("signal", signal).await;
+    let (_, error) = world.fails("GET", "database/creds/signal", Value::Null).await;
+    assert_eq!(error, "the database refused a statement with the password in it");
+    // One that was never made needs no removal, whatever the role says about it.
+    let body = json!({ "db_name": "db", "creation_statements": "garbage",
+        "revocation_statements": "DROP USER '{{name}}'@'%'" });
+    world.ok("POST", "database/roles/never", body).await;
+    world.fails("GET", "database/creds/never", Value::Null).await;
+    until("no lease is left", || async { world.leases("never").await == 0 }).await;
+
     // Names that are code.
     let template = r#"{{ printf "v-%s%s" `x'; DROP TABLE app.t; --"` (random 4) }}"#;
     world.ok("POST", "database/config/db", json!({ "username_template": template })).await;

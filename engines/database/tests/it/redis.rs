@@ -69,6 +69,15 @@ async fn redis_has_users_too() {
     let body = json!({ "db_name": "db", "username": "nobody", "rotation_period": "1h" });
     let (_, error) = world.fails("POST", "database/static-roles/nobody", body).await;
     assert_eq!(error, "error setting credentials: the user \"nobody\" does not exist");
+    // The server takes a password and then cannot save it: it is the right one all the same.
+    redis.command(&["ACL", "SETUSER", "unsaved", "ON", ">first", "+@read", "~*"]);
+    world.ok("POST", "database/config/db", json!({ "persistence_mode": "ACLFILE" })).await;
+    let body = json!({ "db_name": "db", "username": "unsaved", "rotation_period": "1h" });
+    world.ok("POST", "database/static-roles/unsaved", body).await;
+    let given = world.ok("GET", "database/static-creds/unsaved", Value::Null).await;
+    let password = given["data"]["password"].as_str().unwrap();
+    assert_eq!(redis.command_as("unsaved", password, &["GET", "x1"]).as_deref(), Ok("7"));
+    world.ok("POST", "database/config/db", json!({ "persistence_mode": "" })).await;
     redis.command(&["ACL", "SETUSER", "keeper", "ON", ">first", "+@all", "~*", "&*"]);
     let mut body = connection;
     (body["username"], body["password"]) = (json!("keeper"), json!("first"));

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use testkit::databases::Postgresql;
 
-use crate::world::{CREATE, World, until};
+use crate::world::{CREATE, World, connection, until};
 
 /// What a static role gives out.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ async fn a_password_changes_by_itself_and_on_demand() {
     let mut world = World::with(&postgresql).await;
     postgresql
         .query("CREATE ROLE one LOGIN PASSWORD 'first'; CREATE ROLE two LOGIN PASSWORD 'first'");
-    let body = json!({ "db_name": "db", "username": "one", "rotation_period": "5s" });
+    let body = json!({ "db_name": "db", "username": "one", "rotation_period": "10s" });
     world.ok("POST", "database/static-roles/one", body).await;
     let first = world.given("one").await;
     assert!(works(&postgresql, &first));
@@ -83,7 +83,7 @@ async fn two_users_take_turns() {
     let postgresql = Postgresql::start();
     let world = World::with(&postgresql).await;
     postgresql.query("CREATE ROLE a LOGIN PASSWORD 'a'; CREATE ROLE b LOGIN PASSWORD 'b'");
-    let body = json!({ "db_name": "db", "usernames": ["a", "b"], "rotation_period": "1h", "grace_period": "2s" });
+    let body = json!({ "db_name": "db", "usernames": ["a", "b"], "rotation_period": "1h", "grace_period": "10s" });
     world.ok("POST", "database/static-roles/pair", body).await;
     let first = world.given("pair").await;
     assert_eq!(first.username, "a");
@@ -158,12 +158,19 @@ async fn a_failure_is_told_and_retried() {
     assert_eq!(world.status("one").await["rotation_failure"], Value::Null);
 
     // A database that refuses: the old password is still the right one.
-    let before = world.given("one").await;
     let body = json!({ "rotation_period": "1h", "rotation_statements": ["ALTER ROLE nobody PASSWORD '{{password}}'"] });
     world.ok("POST", "database/static-roles/one", body).await;
+    let before = world.given("one").await;
     let (status, error) = world.fails("POST", "database/rotate-role/one", Value::Null).await;
     assert!(status == 400 && error.contains("role \"nobody\" does not exist"), "{error}");
     assert_eq!(world.given("one").await, before);
+    // One that does it before it refuses something else: the new password is the right one.
+    let late = ["ALTER ROLE \"{{name}}\" PASSWORD '{{password}}'; COMMIT", "SELECT 1/0"];
+    world.ok("POST", "database/static-roles/one", json!({ "rotation_statements": late })).await;
+    world.ok("POST", "database/rotate-role/one", Value::Null).await;
+    let after = world.given("one").await;
+    assert!(after != before && works(&postgresql, &after));
+    let before = after;
     // One that says yes and does not do it is found out by logging in.
     let body = json!({ "rotation_statements": ["SELECT 1"] });
     world.ok("POST", "database/static-roles/one", body).await;
@@ -171,6 +178,34 @@ async fn a_failure_is_told_and_retried() {
     assert!(error.contains("does not let \"one\" log in"), "{error}");
     assert_eq!(world.given("one").await, before);
     assert!(works(&postgresql, &before));
+}
+
+/// A new role never loses the only password of its user.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_password_is_known_to_somebody() {
+    let mut postgresql = Postgresql::start();
+    let world = World::with(&postgresql).await;
+    postgresql.query("CREATE ROLE one LOGIN; CREATE ROLE two LOGIN; CREATE ROLE three LOGIN");
+    let alter = "ALTER ROLE \"{{name}}\" PASSWORD '{{password}}'; COMMIT";
+    let role = |username: &str, then: &str| {
+        json!({ "db_name": "db", "username": username, "rotation_period": "1h",
+            "rotation_statements": [alter, then] })
+    };
+    // The database refuses something after it has taken the password.
+    world.ok("POST", "database/static-roles/one", role("one", "SELECT 1/0")).await;
+    assert!(works(&postgresql, &world.given("one").await));
+    // The connection breaks after it.
+    let body = role("two", "SELECT pg_terminate_backend(pg_backend_pid())");
+    let (status, error) = world.fails("POST", "database/static-roles/two", body).await;
+    assert!(status == 503 && error.contains("the role is kept"), "{error}");
+    assert!(works(&postgresql, &world.given("two").await));
+    // Nothing was told to a database that is not there.
+    postgresql.stop();
+    let body = role("three", "");
+    let (status, error) = world.fails("POST", "database/static-roles/three", body).await;
+    assert!(status == 503 && error.contains("failed to connect to PostgreSQL"), "{error}");
+    let (status, _) = world.fails("GET", "database/static-roles/three", Value::Null).await;
+    assert_eq!(status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,6 +269,24 @@ async fn what_makes_no_sense_is_refused() {
         let (status, error) = world.fails("POST", "database/static-roles/new", body).await;
         assert_eq!((status, error.as_str()), (400, fault));
     }
+    // A change is held to the same.
+    let mut other = connection(&postgresql);
+    (other["username"], other["verify_connection"]) = (json!("one"), json!(false));
+    world.ok("POST", "database/config/other", other).await;
+    for (change, fault) in [
+        (
+            json!({ "credential_type": "rsa_private_key" }),
+            "unsupported credential_type: \"rsa_private_key\"",
+        ),
+        (
+            json!({ "db_name": "other" }),
+            "this is the administrator of the connection: use rotate-root",
+        ),
+    ] {
+        let (status, error) = world.fails("POST", "database/static-roles/one", change).await;
+        assert_eq!((status, error.as_str()), (400, fault));
+    }
+    assert_eq!(world.status("one").await["credential_type"], "password");
     world.ok("DELETE", "database/static-roles/one", Value::Null).await;
     world.ok("POST", "database/static-roles/again", good).await;
     world.role("dynamic", CREATE).await;

@@ -45,6 +45,17 @@ impl World {
         self.ok("POST", &format!("database/roles/{name}"), body).await;
     }
 
+    /// How many leases of a role are left.
+    pub(crate) async fn leases(&self, role: &str) -> usize {
+        let list = format!("sys/leases/lookup/database/creds/{role}");
+        let answer = self.server.call("LIST", &list, &self.server.root, None).await;
+        match answer.status {
+            404 => 0,
+            200 => answer.json()["data"]["keys"].as_array().unwrap().len(),
+            _ => panic!("{list}: {answer:?}"),
+        }
+    }
+
     pub(crate) async fn creds(&self, role: &str) -> Creds {
         let answer = self.ok("GET", &format!("database/creds/{role}"), Value::Null).await;
         Creds::of(&answer)
