@@ -1,4 +1,4 @@
-use base_types::{Result, Timestamp};
+use base_types::{ErrorKind, Result, Timestamp};
 use core_barrier::{Record, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,16 @@ pub struct Job {
     pub error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Timestamp>,
+    /// How often it has begun anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pass: u32,
+    /// It was asked for once more while it was under way, when there were so many leases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<u64>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How far a job is.
@@ -62,6 +72,23 @@ impl Job {
     pub fn id_at(now: Timestamp, random: &str) -> String {
         format!("{}-{random}", sortable(now))
     }
+
+    /// The job as it begins anew.
+    fn anew(&self, total: u64, now: Timestamp) -> Self {
+        Self {
+            started: now,
+            stage: Stage::Handing,
+            after: String::new(),
+            total,
+            handled: 0,
+            irrevocable: 0,
+            error: None,
+            finished: None,
+            pass: self.pass + 1,
+            again: None,
+            ..self.clone()
+        }
+    }
 }
 
 impl Leases {
@@ -76,15 +103,54 @@ impl Leases {
         Ok(())
     }
 
-    pub fn note_job(&self, tx: &Tx, job: &Job) -> Result<()> {
-        tx.put(&job.key(), job)
+    /// Stores how far a job is. The answer is how it goes on: anew, if it was asked for once more
+    /// and has handed over all. `None` if it is gone, and then nothing is stored.
+    pub async fn note_job(&self, tx: &Tx, job: &Job) -> Result<Option<Job>> {
+        let again = match tx.get::<Job>(&job.key()).await {
+            // What is written now can be read again.
+            Err(error) if error.is(ErrorKind::Corrupt) => job.again,
+            found => match found? {
+                Some(stored) => stored.again,
+                None => return Ok(None),
+            },
+        };
+        let job = match again {
+            Some(total) if job.stage == Stage::Waiting => job.anew(total, self.clock.now()),
+            _ => Job { again, ..job.clone() },
+        };
+        tx.put(&job.key(), &job)?;
+        Ok(Some(job))
     }
 
-    pub async fn save_job(&self, job: &Job) -> Result<()> {
-        self.state.put(&job.key(), job).await
+    /// As [`Self::note_job`], in a transaction of its own.
+    pub async fn save_job(&self, job: &Job) -> Result<Option<Job>> {
+        self.state.transact(move |tx| async move { self.note_job(&tx, job).await }).await
     }
 
-    /// The jobs of a namespace, oldest first; of all namespaces if it is empty.
+    /// Has a job begin anew once it has handed over all, since leases may have been made after it
+    /// started. The answer is in which pass that is; `None` if the job is over.
+    pub async fn repeat_job(&self, namespace: &str, id: &str, total: u64) -> Result<Option<u32>> {
+        let key = &job_key(namespace, id);
+        let repeat = move |tx: Tx| async move {
+            let stored = readable(tx.get::<Job>(key).await)?;
+            let Some(job) = stored.filter(|job| job.finished.is_none()) else { return Ok(None) };
+            let job = Job { again: Some(total), ..job };
+            tx.put(key, &job)?;
+            Ok(Some(job.pass + 1))
+        };
+        self.state.transact(repeat).await
+    }
+
+    /// Whether a job that waits has something else to do: it was asked for once more, or is gone.
+    pub async fn is_recalled(&self, job: &Job) -> Result<bool> {
+        match self.state.get::<Job>(&job.key()).await {
+            Err(error) if error.is(ErrorKind::Corrupt) => Ok(false),
+            found => Ok(found?.is_none_or(|stored| stored.again.is_some())),
+        }
+    }
+
+    /// The jobs of a namespace, oldest first; of all namespaces if it is empty. One that cannot be
+    /// read is in the server's log; it must not hide the others.
     pub async fn jobs(&self, namespace: &str) -> Result<Vec<Job>> {
         let area = match namespace {
             "" => "lease/job/".to_owned(),
@@ -92,13 +158,23 @@ impl Leases {
         };
         let mut jobs = Vec::new();
         for key in self.state.keys(&area, "", 0).await? {
-            jobs.extend(self.state.get::<Job>(&key).await?);
+            jobs.extend(readable(self.state.get::<Job>(&key).await)?);
         }
         Ok(jobs)
     }
 
     pub async fn job(&self, namespace: &str, id: &str) -> Result<Option<Job>> {
         self.state.get(&job_key(namespace, id)).await
+    }
+}
+
+fn readable(found: Result<Option<Job>>) -> Result<Option<Job>> {
+    match found {
+        Err(error) if error.is(ErrorKind::Corrupt) => {
+            tracing::error!(error = %error.log(), "the revocation of a prefix cannot be read and does not go on");
+            Ok(None)
+        }
+        found => found,
     }
 }
 
@@ -126,9 +202,15 @@ mod tests {
             irrevocable: 0,
             error: None,
             finished: None,
+            pass: 0,
+            again: None,
         };
         let golden = r#"{"namespace":"root","id":"00000002540be400-x1","prefix":"database/","started":"1970-01-01T00:00:10Z","stage":"handing","after":"database/creds/a/1","total":9,"handled":4,"irrevocable":0}"#;
         assert_eq!(serde_json::to_string(&job).unwrap(), golden);
         assert_eq!(serde_json::from_str::<Job>(golden).unwrap(), job);
+        let asked = Job { pass: 2, again: Some(7), ..job };
+        let golden = golden.replace("\"irrevocable\":0}", r#""irrevocable":0,"pass":2,"again":7}"#);
+        assert_eq!(serde_json::to_string(&asked).unwrap(), golden);
+        assert_eq!(serde_json::from_str::<Job>(&golden).unwrap(), asked);
     }
 }

@@ -1,4 +1,4 @@
-use base_types::{Result, Timestamp};
+use base_types::{ErrorKind, Result, Timestamp};
 use core_barrier::{Record, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,10 @@ pub struct Trouble {
     pub next_try: Timestamp,
     /// How many leases waited at the latest attempt.
     pub waiting: u64,
+    /// When the latest attempt that failed began; the beginning of time for a trouble from before
+    /// this was kept.
+    #[serde(default)]
+    pub tried: Timestamp,
 }
 
 impl Record for Trouble {
@@ -120,8 +124,17 @@ impl Leases {
         Ok(troubles)
     }
 
+    /// What is known of a target that does not work. What cannot be read is removed: the next
+    /// attempt finds it out anew.
     pub async fn trouble(&self, target: &Target) -> Result<Option<Trouble>> {
-        self.state.get(&target.trouble()).await
+        match self.state.get(&target.trouble()).await {
+            Err(error) if error.is(ErrorKind::Corrupt) => {
+                tracing::error!(error = %error.log(), "what was known of a target cannot be read");
+                self.clear_trouble(target).await?;
+                Ok(None)
+            }
+            found => found,
+        }
     }
 
     pub async fn note_trouble(&self, target: &Target, trouble: &Trouble) -> Result<()> {
@@ -166,10 +179,14 @@ mod tests {
             error: "connection refused".into(),
             next_try: Timestamp::from_seconds(17),
             waiting: 1000,
+            tried: Timestamp::from_seconds(13),
         };
-        let golden = r#"{"since":"1970-01-01T00:00:10Z","tries":3,"error":"connection refused","next_try":"1970-01-01T00:00:17Z","waiting":1000}"#;
+        let golden = r#"{"since":"1970-01-01T00:00:10Z","tries":3,"error":"connection refused","next_try":"1970-01-01T00:00:17Z","waiting":1000,"tried":"1970-01-01T00:00:13Z"}"#;
         assert_eq!(serde_json::to_string(&trouble).unwrap(), golden);
         assert_eq!(serde_json::from_str::<Trouble>(golden).unwrap(), trouble);
+        let old = r#"{"since":"1970-01-01T00:00:10Z","tries":3,"error":"connection refused","next_try":"1970-01-01T00:00:17Z","waiting":1000}"#;
+        let old: Trouble = serde_json::from_str(old).unwrap();
+        assert_eq!(old, Trouble { tried: Timestamp(0), ..trouble });
     }
 
     #[test]

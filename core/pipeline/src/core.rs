@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 
 use crate::counters::Counters;
 use crate::in_flight::InFlight;
+use crate::jobs::Jobs;
 use crate::lockout::Lockouts;
 use crate::loggers::Loggers;
 use crate::making::Making;
@@ -50,6 +51,7 @@ pub struct Core {
     pub(crate) mounts: MountTable,
     pub(crate) making: Making,
     pub(crate) workers: Workers,
+    pub(crate) jobs: Jobs,
     pub(crate) audit_setup: AuditSetup,
     /// There is one while unsealed: its keys come from the barrier.
     pub(crate) broker: ArcSwapOption<Broker>,
@@ -162,6 +164,7 @@ impl Core {
             mounts: MountTable::default(),
             making: Making::default(),
             workers: Workers::default(),
+            jobs: Jobs::default(),
             kinds: OnceLock::new(),
             changes: tokio::sync::Mutex::new(()),
             transition: tokio::sync::Mutex::new(()),
@@ -283,6 +286,7 @@ impl Core {
         self.entities.clear();
         self.mounts.clear();
         self.workers.clear();
+        self.jobs.clear().await;
         self.namespaces.clear();
         self.seals.reset_unseal();
         if let Some(broker) = self.broker.swap(None) {

@@ -1,15 +1,15 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base_crypto::random_base62;
 use base_types::{Error, ErrorKind, Result};
 use core_lease::{Job, Lease, Leases, Stage, Target};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::Core;
-use crate::targets::{WIDTH, is_of_target};
+use crate::targets::WIDTH;
 
 /// How many leases a job deals with in one transaction.
 const PAGE: usize = 128;
@@ -20,6 +20,51 @@ const LOOK_FIRST: Duration = Duration::from_millis(5);
 const LOOK_MAX: Duration = Duration::from_secs(1);
 /// Base-62 digits at the end of the id of a job.
 const JOB_ID_LENGTH: usize = 8;
+
+/// The jobs under way. Who asks for what one is doing already joins it.
+#[derive(Default)]
+pub(crate) struct Jobs(Mutex<HashMap<Aim, watch::Receiver<Job>>>);
+
+/// What a job is about.
+#[derive(Eq, Hash, PartialEq)]
+struct Aim {
+    namespace: String,
+    prefix: String,
+    force: bool,
+}
+
+impl Aim {
+    fn of(job: &Job) -> Self {
+        let Job { namespace, prefix, force, .. } = job.clone();
+        Self { namespace, prefix, force }
+    }
+}
+
+impl Jobs {
+    /// Forgets all jobs, which have been stopped.
+    pub(crate) async fn clear(&self) {
+        self.0.lock().await.clear();
+    }
+}
+
+/// A job, for whoever waits for it.
+pub struct Progress {
+    changes: watch::Receiver<Job>,
+    /// The pass that was asked for.
+    pass: u32,
+}
+
+impl Progress {
+    /// Waits until `done` holds.
+    ///
+    /// # Errors
+    /// `Sealed` if the server is sealed meanwhile.
+    pub async fn wait_for(&mut self, done: impl Fn(&Job) -> bool) -> Result<Job> {
+        let pass = self.pass;
+        let job = self.changes.wait_for(|job| job.pass >= pass && done(job)).await;
+        job.map(|job| job.clone()).map_err(|_| Error::sealed())
+    }
+}
 
 impl Core {
     /// Ends every lease whose id starts with `prefix`, and waits for that. With `force`, a lease
@@ -36,8 +81,8 @@ impl Core {
         let progress = self.begin_revoking(namespace, prefix, force).await?;
         let Some(mut progress) = progress else { return Ok(()) };
         let is_over = |job: &Job| job.finished.is_some() || job.error.is_some();
-        let job = progress.wait_for(is_over).await.map_err(|_| Error::sealed())?;
-        job.error.clone().map_or(Ok(()), |error| Err(Error::upstream(error)))
+        let job = progress.wait_for(is_over).await?;
+        job.error.map_or(Ok(()), |error| Err(Error::upstream(error)))
     }
 
     /// Begins to end every lease whose id starts with `prefix`; what is answered changes with the
@@ -47,10 +92,19 @@ impl Core {
         namespace: &str,
         prefix: &str,
         force: bool,
-    ) -> Result<Option<watch::Receiver<Job>>> {
+    ) -> Result<Option<Progress>> {
         let total = self.leases.count(namespace, prefix).await?;
         if total == 0 {
             return Ok(None);
+        }
+        let mut jobs = self.jobs.0.lock().await;
+        jobs.retain(|_, changes| changes.has_changed().is_ok());
+        let aim = Aim { namespace: namespace.to_owned(), prefix: prefix.to_owned(), force };
+        if let Some(changes) = jobs.get(&aim) {
+            let id = changes.borrow().id.clone();
+            if let Some(pass) = self.leases.repeat_job(namespace, &id, total).await? {
+                return Ok(Some(Progress { changes: changes.clone(), pass }));
+            }
         }
         let started = self.clock.now();
         let job = Job {
@@ -66,23 +120,32 @@ impl Core {
             irrevocable: 0,
             error: None,
             finished: None,
+            pass: 0,
+            again: None,
         };
         self.leases.add_job(&job).await?;
-        Ok(Some(self.run_job(job)))
+        let changes = self.run_job(job);
+        jobs.insert(aim, changes.clone());
+        Ok(Some(Progress { changes, pass: 0 }))
     }
 
     /// Goes on with the jobs that were under way when the server stopped.
     pub(crate) async fn resume_jobs(self: &Arc<Self>) -> Result<()> {
-        let jobs = self.leases.jobs("").await?;
-        for job in jobs.into_iter().filter(|job| job.finished.is_none()) {
-            drop(self.run_job(job));
+        let mut jobs = self.jobs.0.lock().await;
+        for job in self.leases.jobs("").await?.into_iter().filter(|job| job.finished.is_none()) {
+            let aim = Aim::of(&job);
+            // A mount that is going may have begun one already.
+            if jobs.get(&aim).is_none_or(|changes| changes.borrow().id != job.id) {
+                jobs.insert(aim, self.run_job(job));
+            }
         }
         Ok(())
     }
 
     fn run_job(self: &Arc<Self>, job: Job) -> watch::Receiver<Job> {
         let (sender, receiver) = watch::channel(job.clone());
-        let run = Run { core: self.clone(), job, sender, dead: HashSet::new() };
+        let run =
+            Run { core: self.clone(), job, sender, dead: HashSet::new(), rung: HashSet::new() };
         self.spawn(run.finish());
         receiver
     }
@@ -96,6 +159,8 @@ struct Run {
     sender: watch::Sender<Job>,
     /// The targets that a job with force need not ask again.
     dead: HashSet<Target>,
+    /// The targets that are to be tried now, whatever was known of them before.
+    rung: HashSet<Target>,
 }
 
 impl Run {
@@ -110,6 +175,25 @@ impl Run {
                 tokio::time::sleep(STORE_PAUSE).await;
             }
             self.sender.send_replace(self.job.clone());
+        }
+    }
+
+    /// Stores how far the job is, and goes on with it as it is stored.
+    async fn save(&mut self, job: Job) -> Result<()> {
+        let stored = self.core.leases.save_job(&job).await?;
+        self.go_on(job, stored);
+        Ok(())
+    }
+
+    fn go_on(&mut self, job: Job, stored: Option<Job>) {
+        let pass = self.job.pass;
+        self.job = stored.unwrap_or_else(|| {
+            // Its namespace is gone, and with it all that was to be revoked.
+            Job { finished: Some(self.core.clock.now()), pass: pass + 1, ..job }
+        });
+        if self.job.pass != pass {
+            self.dead.clear();
+            self.rung.clear();
         }
     }
 
@@ -130,33 +214,38 @@ impl Run {
         }
         if job.force {
             self.force(secrets).await?;
-            self.core.leases.save_job(&job).await?;
+            self.save(job).await
         } else {
-            self.hand_over(&secrets, &job).await?;
+            self.hand_over(&secrets, job).await
         }
-        self.job = job;
-        Ok(())
     }
 
     /// Moves leases into the queues of their targets, and notes how far the job is, at once.
-    async fn hand_over(&self, secrets: &[Lease], job: &Job) -> Result<()> {
-        let leases = &self.core.leases;
+    async fn hand_over(&mut self, secrets: &[Lease], job: Job) -> Result<()> {
+        let (leases, noted) = (&self.core.leases, &job);
         let hand_over = move |tx| async move {
             for lease in secrets {
                 if let Some(stored) = leases.read_in(&tx, &lease.namespace, &lease.id).await? {
                     leases.enqueue(&tx, &stored)?;
                 }
             }
-            leases.note_job(&tx, job)
+            leases.note_job(&tx, noted).await
         };
-        self.core.state.transact(hand_over).await?;
+        let stored = self.core.state.transact(hand_over).await?;
         self.core.attend(secrets);
+        for target in secrets.iter().filter_map(Lease::target) {
+            if self.rung.insert(target.clone()) {
+                self.core.try_target(target);
+            }
+        }
+        self.go_on(job, stored);
         Ok(())
     }
 
-    /// Revokes leases, or forgets them. A target that did not work once is not asked again.
+    /// Revokes leases, or forgets them. A target that answered none of a few is not asked again.
     async fn force(&mut self, secrets: Vec<Lease>) -> Result<()> {
         for few in secrets.chunks(WIDTH) {
+            let (mut silent, mut live) = (HashSet::new(), HashSet::new());
             let mut work = JoinSet::new();
             for lease in few {
                 if lease.target().is_some_and(|target| !self.dead.contains(&target)) {
@@ -165,14 +254,17 @@ impl Run {
                 }
             }
             while let Some(done) = work.join_next().await {
-                if let Ok((Err(error), Some(target))) = done
-                    && is_of_target(&error)
-                {
-                    self.dead.insert(target);
+                match done {
+                    Ok((Ok(()), Some(target))) => drop(live.insert(target)),
+                    Ok((Err(error), Some(target))) if error.is(ErrorKind::Unavailable) => {
+                        silent.insert(target);
+                    }
+                    _ => {}
                 }
             }
-            // Those that were revoked are gone already.
+            // Those that were revoked are gone already. If the store fails, no target is to blame.
             self.core.forget_leases(few).await?;
+            self.dead.extend(silent.difference(&live).cloned());
         }
         Ok(())
     }
@@ -187,42 +279,43 @@ impl Run {
             finished,
             ..self.job.clone()
         };
-        self.core.leases.save_job(&job).await?;
-        self.job = job;
-        Ok(())
+        self.save(job).await
     }
 
     /// Waits until the leases of a page have ended or were given up on.
     async fn wait_page(&mut self) -> Result<()> {
         let (last, leases) = self.page().await?;
         let Some(last) = last else {
-            let job = Job { finished: Some(self.core.clock.now()), ..self.job.clone() };
-            self.core.leases.save_job(&job).await?;
-            self.job = job;
-            return Ok(());
+            let finished = Some(self.core.clock.now());
+            return self.save(Job { finished, ..self.job.clone() }).await;
         };
         for lease in &leases {
-            self.wait_for(lease).await?;
+            if !self.wait_for(lease).await? {
+                return self.save(self.job.clone()).await;
+            }
         }
-        self.job.after = last;
-        self.core.leases.save_job(&self.job).await
+        self.save(Job { after: last, ..self.job.clone() }).await
     }
 
-    async fn wait_for(&mut self, lease: &Lease) -> Result<()> {
-        let mut look = LOOK_FIRST;
+    /// Waits until a lease has ended or was given up on. `false` if the job does not wait any more.
+    async fn wait_for(&mut self, lease: &Lease) -> Result<bool> {
+        let (mut look, pass) = (LOOK_FIRST, self.job.pass);
         loop {
             let found = self.core.leases.read(&lease.namespace, &lease.id).await?;
-            let Some(lease) = found else { return Ok(()) };
-            if let Some(cause) = self.failure_of(&lease).await?
-                && self.job.error.is_none()
+            let Some(lease) = found else { return Ok(true) };
+            if self.job.error.is_none()
+                && let Some(cause) = self.failure_of(&lease).await?
             {
-                self.job.error = Some(failure(&lease.id, &cause));
-                self.core.leases.save_job(&self.job).await?;
+                let error = Some(failure(&lease.id, &cause));
+                self.save(Job { error, ..self.job.clone() }).await?;
                 self.sender.send_replace(self.job.clone());
+            }
+            if self.job.pass != pass || self.core.leases.is_recalled(&self.job).await? {
+                return Ok(false);
             }
             if lease.is_stuck() {
                 self.job.irrevocable += 1;
-                return Ok(());
+                return Ok(true);
             }
             // It was on its way when the leases were handed over.
             if lease.is_alive(self.core.clock.now()) {
@@ -233,13 +326,15 @@ impl Run {
         }
     }
 
-    /// Why a lease that should have ended is still there, if it failed.
+    /// Why a lease that should have ended is still there, if it failed. What failed before the job
+    /// started says nothing: a lease in the queue is still to be tried, and so may be its target.
     async fn failure_of(&self, lease: &Lease) -> Result<Option<String>> {
-        if lease.failures > 0 {
+        if lease.failures > 0 && !lease.queued {
             return Ok(Some(lease.cause.clone().unwrap_or_default()));
         }
         let Some(target) = lease.target() else { return Ok(None) };
-        Ok(self.core.leases.trouble(&target).await?.map(|trouble| trouble.error))
+        let trouble = self.core.leases.trouble(&target).await?;
+        Ok(trouble.filter(|it| it.tried >= self.job.started).map(|trouble| trouble.error))
     }
 
     /// The leases of the next page that the job is about, and the last id of the page.

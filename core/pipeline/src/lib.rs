@@ -35,6 +35,7 @@ pub use crate::core::{
 pub use counters::{Counter, Counters};
 pub use envelope::json;
 pub use in_flight::{Flight, InFlight, Landing};
+pub use jobs::Progress;
 pub use lockout::Lockouts;
 pub use loggers::Loggers;
 pub use mounting::NewMount;

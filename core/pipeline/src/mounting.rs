@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base_crypto::{random_array, random_uuid};
 use base_types::{Error, Name, Namespace, Result, Secret};
@@ -27,6 +28,8 @@ pub struct NewMount {
 
 /// How many keys of a mount's storage are removed at a time.
 const PAGE: usize = 256;
+/// The pause between two attempts to remove a mount.
+const REMOVAL_PAUSE: Duration = Duration::from_secs(30);
 /// Places that only the server itself may mount at.
 const RESERVED: [&str; 5] = ["sys/", "cubbyhole/", "identity/", "auth/token/", "audit/"];
 
@@ -173,15 +176,37 @@ impl Core {
     }
 
     pub(crate) async fn empty(self: &Arc<Self>, mount: &Arc<MountEntry>) -> Result<()> {
+        // Somebody else may have ended it meanwhile, and there may be another in its place.
+        if self.mount_by_id(&mount.record.uuid).is_none() {
+            return Ok(());
+        }
         let going = MountRecord { deleting: true, ..mount.record.clone() };
         self.state.put(&mounts::record_key(&going), &going).await?;
         self.mounts.insert(Arc::new(with_record(mount, going.clone())));
         self.revoke_prefix(&mount.record.namespace, &mount.record.path, false).await?;
-        self.mounts.remove(&mount.full_path);
         while mount.storage.delete_prefix_page("", PAGE).await? {}
         let aliases = format!("entity/alias/{}/", going.accessor);
         while self.state.delete_prefix_page(&aliases, PAGE).await? {}
-        self.state.delete(&mounts::record_key(&going)).await
+        self.state.delete(&mounts::record_key(&going)).await?;
+        self.mounts.remove(&mount.full_path);
+        Ok(())
+    }
+
+    /// Ends a mount that was going when the server stopped, however long its leases wait for a
+    /// system that does not work. Nobody who changes another mount waits for that.
+    async fn finish_removal(self: Arc<Self>, mount: Arc<MountEntry>) {
+        while let Err(error) = self.try_removal(&mount).await {
+            tracing::warn!(mount = %mount.record.path, error = %error.log(), "a mount could not be removed");
+            tokio::time::sleep(REMOVAL_PAUSE).await;
+        }
+    }
+
+    async fn try_removal(self: &Arc<Self>, mount: &Arc<MountEntry>) -> Result<()> {
+        if self.mount_by_id(&mount.record.uuid).is_some() {
+            self.revoke_prefix(&mount.record.namespace, &mount.record.path, false).await?;
+        }
+        let _change = self.changes.lock().await;
+        self.empty(mount).await
     }
 
     /// Changes a mount's settings, and its engine where an option selects another.
@@ -319,16 +344,7 @@ impl Core {
             let going = record.deleting;
             let (path, kind) = (record.path.clone(), record.kind.clone());
             match self.open_mount(record, namespace).await {
-                // Its leases may wait for systems that do not work; the start does not.
-                Ok(mount) if going => {
-                    let core = self.clone();
-                    self.spawn(async move {
-                        let _change = core.changes.lock().await;
-                        if let Err(error) = core.empty(&mount).await {
-                            tracing::warn!(mount = %path, error = %error.log(), "a mount could not be removed");
-                        }
-                    });
-                }
+                Ok(mount) if going => self.spawn(self.clone().finish_removal(mount)),
                 Ok(_) => {}
                 // One mount that cannot be opened must not keep all others closed.
                 Err(error) => {

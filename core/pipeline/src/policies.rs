@@ -100,18 +100,27 @@ impl PolicyUpdate {
 pub struct Policies {
     state: View,
     clock: Arc<dyn Clock>,
-    parsed: Cache<String, Arc<Policy>>,
-    compiled: Cache<Arc<str>, Compiled>,
+    parsed: Cache<String, Parsed>,
+    compiled: Cache<String, Compiled>,
     /// How many changes there have been: what was read before one must not be kept after it. The
     /// lock makes comparing and keeping one step.
     changes: Mutex<u64>,
 }
 
-/// An ACL, and whether it depends on the entity it was compiled for.
+/// A policy, and the last instant at which it counts.
+#[derive(Clone)]
+struct Parsed {
+    policy: Arc<Policy>,
+    until: Option<Timestamp>,
+}
+
+/// An ACL, whether it depends on the entity it was compiled for, and the last instant at which all
+/// policies in it count.
 #[derive(Clone)]
 struct Compiled {
     acl: Arc<Acl>,
     templated: bool,
+    until: Option<Timestamp>,
 }
 
 const CACHED: usize = 4096;
@@ -210,24 +219,31 @@ impl Policies {
 
     /// The policy with this name, if there is one.
     pub async fn policy(&self, namespace: &str, name: &Name) -> Result<Option<Arc<Policy>>> {
-        let key = key(namespace, name);
-        if let Some(policy) = self.parsed.get(&key) {
-            return Ok(Some(policy));
+        Ok(self.parsed(namespace, name).await?.map(|parsed| parsed.policy))
+    }
+
+    async fn parsed(&self, namespace: &str, name: &Name) -> Result<Option<Parsed>> {
+        let (key, now) = (key(namespace, name), self.clock.now());
+        let counts = |parsed: &Parsed| parsed.until.is_none_or(|until| now <= until);
+        if let Some(parsed) = self.parsed.get(&key).filter(counts) {
+            return Ok(Some(parsed));
         }
         let before = *self.changes();
-        let policy = match name.as_str() {
-            "root" => Policy::root(),
+        let (policy, until) = match name.as_str() {
+            "root" => (Policy::root(), None),
             _ => match self.read(namespace, name).await? {
-                Some(record) => Policy::parse(name, &record.text)?.until(record.expiration),
+                Some(PolicyRecord { text, expiration, .. }) => {
+                    (Policy::parse(name, &text)?.until(expiration), expiration)
+                }
                 None => return Ok(None),
             },
         };
-        let policy = Arc::new(policy);
+        let parsed = Parsed { policy: Arc::new(policy), until };
         let changes = self.changes();
         if *changes == before {
-            self.parsed.insert(key, policy.clone());
+            self.parsed.insert(key, parsed.clone());
         }
-        Ok(Some(policy))
+        Ok(Some(parsed))
     }
 
     /// What `token` may do. Its policies live in its own namespace.
@@ -252,7 +268,7 @@ impl Policies {
         let names: Vec<&String> = names.into_iter().collect();
         let plain = set_key(namespace, &names, "");
         let own = entity.map(|entity| set_key(namespace, &names, &entity.id));
-        let fresh = |found: &Compiled| found.acl.valid_until().is_none_or(|until| now <= until);
+        let fresh = |found: &Compiled| found.until.is_none_or(|until| now <= until);
         let shared = |found: &Compiled| own.is_none() || !found.templated;
         if let Some(found) = self.compiled.get(&plain).filter(fresh).filter(shared) {
             return Ok(found.acl);
@@ -264,17 +280,20 @@ impl Policies {
         let mut policies = Vec::new();
         for name in names {
             let Ok(name) = Name::parse(name) else { continue };
-            policies.extend(self.policy(namespace.id(), &name).await?);
+            policies.extend(self.parsed(namespace.id(), &name).await?);
         }
-        let templated = policies.iter().any(|policy| policy.is_templated());
+        let templated = policies.iter().any(|parsed| parsed.policy.is_templated());
         let identity = entity.map(identity_of).unwrap_or_default();
         let set: Vec<(&Namespace, &Policy)> =
-            policies.iter().map(|policy| (&namespace.path, &**policy)).collect();
+            policies.iter().map(|parsed| (&namespace.path, &*parsed.policy)).collect();
         let acl = Arc::new(Acl::compile(&set, &identity, now));
+        // A policy without rules ends too: the built-in one may be in force after it.
+        let until =
+            policies.iter().filter_map(|parsed| parsed.until).chain(acl.valid_until()).min();
         let key = if templated { own.unwrap_or(plain) } else { plain };
         let changes = self.changes();
         if *changes == before {
-            self.compiled.insert(key, Compiled { acl: acl.clone(), templated });
+            self.compiled.insert(key, Compiled { acl: acl.clone(), templated, until });
         }
         Ok(acl)
     }
@@ -309,7 +328,7 @@ fn key(namespace: &str, name: &Name) -> String {
     format!("policy/acl/{namespace}/{name}")
 }
 
-fn set_key(namespace: &NamespaceEntry, names: &[&String], entity: &str) -> Arc<str> {
+fn set_key(namespace: &NamespaceEntry, names: &[&String], entity: &str) -> String {
     let mut key = String::with_capacity(64);
     key.push_str(namespace.id());
     for name in names {
@@ -318,7 +337,7 @@ fn set_key(namespace: &NamespaceEntry, names: &[&String], entity: &str) -> Arc<s
     }
     key.push_str("\n\n");
     key.push_str(entity);
-    key.into()
+    key
 }
 
 fn identity_of(entity: &Entity) -> Identity {

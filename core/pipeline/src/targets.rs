@@ -94,9 +94,13 @@ impl Core {
         }
     }
 
-    /// Sets to work on what was in the queues when the server started.
+    /// Sets to work on what was in the queues when the server started, and on what did not work.
     pub(crate) async fn attend_all(self: &Arc<Self>) -> Result<()> {
         for target in self.leases.queues().await? {
+            self.attend_target(target, |_| ());
+        }
+        // A crash may have left one for which nothing waits any more.
+        for (target, _) in self.leases.troubles().await? {
             self.attend_target(target, |_| ());
         }
         Ok(())
@@ -118,12 +122,6 @@ impl Core {
     }
 }
 
-/// Whether an error is about the other system rather than about what was asked of it. If it is the
-/// system is shown by what becomes of others: see [`Worker::judge`].
-pub(crate) fn is_of_target(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Upstream)
-}
-
 /// Empties the queue of one target.
 struct Worker {
     core: Arc<Core>,
@@ -133,8 +131,11 @@ struct Worker {
     running: HashMap<Id, Attempt>,
     /// How many leases were revoked.
     successes: u64,
-    /// What `successes` was when a lease was first tried, for those that run and those that failed.
-    tried: HashMap<String, u64>,
+    /// How many attempts found that the target does not answer, and whose the latest was.
+    outages: u64,
+    cut_off: Option<String>,
+    /// The leases that run and those that failed.
+    tried: HashMap<String, Tried>,
     fresh: VecDeque<String>,
     /// A page of the queue, and the place after it.
     ahead: VecDeque<String>,
@@ -155,6 +156,16 @@ struct Attempt {
     entry: String,
     /// It was made to see whether the target works again.
     is_probe: bool,
+    began: Timestamp,
+    /// What `outages` was then.
+    outages: u64,
+}
+
+struct Tried {
+    /// What `successes` was when it was first tried.
+    successes: u64,
+    /// The target did not answer it, and answered the very next one.
+    stands_out: bool,
 }
 
 enum Outcome {
@@ -177,6 +188,8 @@ impl Worker {
             attempts: JoinSet::new(),
             running: HashMap::new(),
             successes: 0,
+            outages: 0,
+            cut_off: None,
             tried: HashMap::new(),
             fresh: VecDeque::new(),
             ahead: VecDeque::new(),
@@ -280,16 +293,16 @@ impl Worker {
     fn start(&mut self, entry: String) {
         let is_probe = self.trouble.is_some() && Instant::now() >= self.next_try;
         self.urgent = false;
-        self.tried.entry(entry.clone()).or_insert(self.successes);
+        let first = Tried { successes: self.successes, stands_out: false };
+        self.tried.entry(entry.clone()).or_insert(first);
         let attempt = attempt(self.core.clone(), self.target.clone(), entry.clone());
         let id = self.attempts.spawn(attempt).id();
-        self.running.insert(id, Attempt { entry, is_probe });
+        let (began, outages) = (self.core.clock.now(), self.outages);
+        self.running.insert(id, Attempt { entry, is_probe, began, outages });
     }
 
-    /// Decides whose fault a failure was. It is the lease's own if the error does not blame the
-    /// target, or the target has revoked another one since this one was first tried, or this is the
-    /// one that failed before where others do not: then it counts against the lease. Else the target
-    /// is in trouble, and the lease stays where it is.
+    /// Decides whose fault a failure was. If it is the lease's own, it counts against the lease.
+    /// Else the target is in trouble, and the lease stays where it is.
     async fn judge(&mut self, done: Result<(Id, Result<Outcome>), JoinError>) -> Result<()> {
         let (id, outcome) = match done {
             Ok(done) => done,
@@ -298,26 +311,24 @@ impl Worker {
                 (id, Ok(Outcome::Failed { error, again: false }))
             }
         };
-        let Some(Attempt { entry, is_probe }) = self.running.remove(&id) else { return Ok(()) };
-        let first_tried = self.tried.get(&entry).copied().unwrap_or(self.successes);
+        let Some(attempt) = self.running.remove(&id) else { return Ok(()) };
+        let entry = &attempt.entry;
         match outcome? {
-            Outcome::Gone => drop(self.tried.remove(&entry)),
+            Outcome::Gone => drop(self.tried.remove(entry)),
             Outcome::Done => {
-                self.tried.remove(&entry);
+                self.tried.remove(entry);
                 self.successes += 1;
+                self.note_answer(&attempt);
                 self.core.counters.revoked.add_one();
                 self.recover().await?;
             }
             Outcome::Failed { error, again } => {
                 self.core.counters.revocation_failures.add_one();
-                let is_its_own = !is_of_target(&error)
-                    || self.successes > first_tried
-                    || (again && self.trouble.is_none());
-                if is_its_own {
-                    self.tried.remove(&entry);
-                    self.postpone(&entry, &error).await?;
+                if self.is_its_own(entry, &error, again) {
+                    self.tried.remove(entry);
+                    self.postpone(entry, &error).await?;
                 } else {
-                    self.fail(&error, is_probe);
+                    self.fail(&error, attempt);
                 }
             }
         }
@@ -326,6 +337,36 @@ impl Worker {
             self.tried.retain(|entry, _| running.contains(&entry));
         }
         Ok(())
+    }
+
+    /// Whether a failure is the lease's own. A wrong answer is, if the target has revoked another one
+    /// since this one was first tried, or this is the one that failed before where others do not.
+    ///
+    /// No answer at all is mostly an outage, which may begin at any moment and is nobody's fault: that
+    /// others were revoked before says nothing. Only a lease to which this happens while the next one
+    /// is answered, and then happens again, is the cause of it.
+    fn is_its_own(&self, entry: &str, error: &Error, again: bool) -> bool {
+        let tried = self.tried.get(entry);
+        match error.kind() {
+            ErrorKind::Unavailable => tried.is_some_and(|tried| tried.stands_out),
+            ErrorKind::Upstream => {
+                tried.is_some_and(|tried| self.successes > tried.successes)
+                    || (again && self.trouble.is_none())
+            }
+            _ => true,
+        }
+    }
+
+    /// The target has answered, and nobody was cut off since this attempt began. Then the one that
+    /// was cut off last stands out: either an outage ended with it or it is the cause, and which of
+    /// the two is shown by its next attempt.
+    fn note_answer(&mut self, attempt: &Attempt) {
+        if attempt.outages == self.outages
+            && let Some(cut_off) = self.cut_off.take()
+            && let Some(tried) = self.tried.get_mut(&cut_off)
+        {
+            tried.stands_out = true;
+        }
     }
 
     async fn postpone(&self, entry: &str, error: &Error) -> Result<()> {
@@ -337,8 +378,13 @@ impl Worker {
     }
 
     /// The target does not work. Only a probe tells something new about one that did not before.
-    fn fail(&mut self, error: &Error, is_probe: bool) {
+    fn fail(&mut self, error: &Error, attempt: Attempt) {
+        let Attempt { entry, is_probe, began, .. } = attempt;
         self.answers = error.is(ErrorKind::Upstream);
+        if !self.answers {
+            self.outages += 1;
+            self.cut_off = Some(entry);
+        }
         let now = self.core.clock.now();
         let (since, tries) = match &self.trouble {
             Some(trouble) if !is_probe => (trouble.since, trouble.tries),
@@ -354,8 +400,9 @@ impl Worker {
                 error = %error.log(), "leases wait for a system that does not work");
         }
         let waiting = self.trouble.as_ref().map_or(0, |trouble| trouble.waiting);
+        let tried = self.trouble.as_ref().map_or(began, |trouble| trouble.tried.max(began));
         let error = error.public().to_owned();
-        self.trouble = Some(Trouble { since, tries, error, next_try, waiting });
+        self.trouble = Some(Trouble { since, tries, error, next_try, waiting, tried });
         self.is_current = false;
     }
 

@@ -187,16 +187,11 @@ async fn renew(system: Arc<System>, call: Call, request: Renew) -> Result<Respon
 async fn revoke(system: Arc<System>, call: Call, request: Revoke) -> Result<Response> {
     let scope = system.scope(&call)?;
     let lease = scope.lease(&request.lease_id).await?;
-    if request.sync == Some(false) {
-        if let Some(lease) = lease {
-            scope.core.queue_lease(&lease).await?;
-        }
-        return Ok(Response { accepted: true, ..Response::default() });
+    let is_behind = request.sync == Some(false);
+    if let Some(lease) = lease {
+        scope.end(&lease, is_behind).await?;
     }
-    let Some(lease) = lease else { return Ok(Response::none()) };
-    let Err(error) = scope.core.revoke_lease(&lease).await else { return Ok(Response::none()) };
-    scope.core.queue_lease(&lease).await?;
-    Err(error.at("failed to revoke entry"))
+    Ok(Response { accepted: is_behind, ..Response::none() })
 }
 
 async fn revoke_prefix(
@@ -211,19 +206,21 @@ async fn revoke_prefix(
         return Err(Error::invalid("the prefix is empty"));
     }
     // A whole lease id is a prefix too; a folder never takes what merely begins alike.
-    if let Some(lease) = scope.lease(prefix.trim_end_matches('/')).await? {
-        return match scope.core.revoke_lease(&lease).await {
-            Err(_) if force => scope.core.forget_leases(&[lease]).await,
-            outcome => outcome,
+    let lease = scope.lease(prefix.trim_end_matches('/')).await?;
+    let is_behind = request.sync == Some(false) && !force;
+    match lease {
+        Some(lease) if force => {
+            if scope.core.revoke_lease(&lease).await.is_err() {
+                scope.core.forget_leases(&[lease]).await?;
+            }
         }
-        .map(|()| Response::none());
+        Some(lease) => scope.end(&lease, is_behind).await?,
+        None if is_behind => {
+            scope.core.begin_revoking(scope.id(), &prefix, force).await?;
+        }
+        None => scope.core.revoke_prefix(scope.id(), &prefix, force).await?,
     }
-    if request.sync == Some(false) && !force {
-        scope.core.begin_revoking(scope.id(), &prefix, force).await?;
-        return Ok(Response { accepted: true, ..Response::default() });
-    }
-    scope.core.revoke_prefix(scope.id(), &prefix, force).await?;
-    Ok(Response::none())
+    Ok(Response { accepted: is_behind, ..Response::none() })
 }
 
 async fn tidy(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
@@ -301,6 +298,20 @@ impl Scope {
             return Err(Error::invalid("lease_id must be specified"));
         }
         self.core.leases.read(self.id(), id).await
+    }
+
+    /// Ends a lease, or leaves that to those who end what is due: at once if `is_behind`, else if it
+    /// fails.
+    async fn end(&self, lease: &Lease, is_behind: bool) -> Result<()> {
+        let failure = match is_behind {
+            true => None,
+            false => match self.core.revoke_lease(lease).await {
+                Ok(()) => return Ok(()),
+                Err(error) => Some(error.at("failed to revoke entry")),
+            },
+        };
+        self.core.queue_lease(lease).await?;
+        failure.map_or(Ok(()), Err)
     }
 
     /// # Errors

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base_types::{Error, Name, Result, Timestamp, Ttl};
+use base_types::{Error, ErrorKind, Name, Result, Timestamp, Ttl};
 use core_engine_api::{Call, Response, Routes, Verb};
 use core_pipeline::{PolicyRecord, PolicyUpdate};
 use schemars::JsonSchema;
@@ -126,12 +126,20 @@ async fn list_legacy(system: Arc<System>, call: Call, (): ()) -> Result<Response
 
 async fn list_detailed(system: Arc<System>, call: Call, (): ()) -> Result<Response> {
     let scope = system.scope(&call)?;
-    let mut policies = BTreeMap::new();
+    let (mut policies, mut warnings) = (BTreeMap::new(), Vec::new());
     for name in scope.core.policies.list(&scope.namespace).await? {
-        let stored = scope.core.policies.read(scope.id(), &Name::parse(&name)?).await?;
-        policies.extend(stored.map(|stored| (name, Shown::new(stored, Text::Policy))));
+        match scope.core.policies.read(scope.id(), &Name::parse(&name)?).await {
+            // It must not hide the others.
+            Err(error) if error.is(ErrorKind::Corrupt) => {
+                tracing::error!(policy = %name, error = %error.log(), "a policy cannot be read");
+                warnings.push(error.public().to_owned());
+            }
+            stored => {
+                policies.extend(stored?.map(|stored| (name, Shown::new(stored, Text::Policy))))
+            }
+        }
     }
-    Response::keys_with(policies)
+    Ok(Response { warnings, ..Response::keys_with(policies)? })
 }
 
 async fn read(system: Arc<System>, call: Call, request: Named) -> Result<Response> {

@@ -299,7 +299,7 @@ async fn the_trouble_of_a_target_is_kept_until_it_is_over() {
     let target = Target { mount: "m".into(), name: "a/b".into() };
     let now = Timestamp::from_seconds(1000);
     let error = "no connection".to_owned();
-    let trouble = Trouble { since: now, tries: 1, error, next_try: now, waiting: 3 };
+    let trouble = Trouble { since: now, tries: 1, error, next_try: now, waiting: 3, tried: now };
     world.leases.note_trouble(&target, &trouble).await.unwrap();
     assert_eq!(world.leases.troubles().await.unwrap(), [(target.clone(), trouble)]);
     world.leases.clear_trouble(&target).await.unwrap();

@@ -53,6 +53,56 @@ async fn a_damaged_token_is_reported_and_its_siblings_are_still_revoked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_damaged_job_keeps_neither_the_server_shut_nor_the_others_from_going_on() {
+    let mut world = World::start().await;
+    for (name, prefix) in [("a", "lab/creds/a/"), ("b", "lab/creds/b/")] {
+        let body = json!({"ttl": "9h", "target": "dead"});
+        world.write(&format!("lab/creds/{name}"), &world.root, body).await;
+        world.lab.dead.lock().unwrap().insert("dead".into());
+        assert!(world.core.revoke_prefix("root", prefix, false).await.is_err());
+        world.advance(1);
+    }
+    let key = &world.store.keys("lease/job/").await[0];
+    world.store.damage(key);
+    world.restart().await;
+    world.lab.dead.lock().unwrap().clear();
+    world.until(|| async { world.lab.revoked() == ["a", "b"] }).await;
+    let finished = || async {
+        let jobs = world.core.leases.jobs("root").await.unwrap();
+        jobs.len() == 1 && jobs[0].prefix == "lab/creds/b/" && jobs[0].finished.is_some()
+    };
+    world.until(finished).await;
+    // Asked for again, it is a new one.
+    world.lab.dead.lock().unwrap().insert("dead".into());
+    world.write("lab/creds/a", &world.root, json!({"ttl": "9h", "target": "live"})).await;
+    world.core.revoke_prefix("root", "lab/creds/a/", false).await.unwrap();
+    assert_eq!(world.lab.revoked(), ["a", "a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_trouble_does_not_keep_leases_from_ending() {
+    let mut world = World::start().await;
+    let body = json!({"ttl": "1m", "target": "dead"});
+    world.write("lab/creds/a", &world.root, body).await;
+    world.lab.dead.lock().unwrap().insert("dead".into());
+    world.advance(60);
+    let is_known = || async { !world.store.keys("lease/trouble/").await.is_empty() };
+    world.until(is_known).await;
+    let key = &world.store.keys("lease/trouble/").await[0];
+    for is_waited_for in [true, false] {
+        world.store.damage(key);
+        world.restart().await;
+        if is_waited_for {
+            world.core.revoke_prefix("root", "lab/creds/none/", false).await.unwrap();
+            assert!(world.core.leases.troubles().await.unwrap().is_empty());
+        }
+        world.lab.dead.lock().unwrap().clear();
+        world.until(|| async { world.lab.revoked() == ["a"] }).await;
+        world.until(|| async { world.store.keys("lease/trouble/").await.is_empty() }).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_damaged_lease_does_not_keep_the_others_from_ending() {
     let world = World::start().await;
     let mut ids = Vec::new();

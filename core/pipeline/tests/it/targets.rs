@@ -164,6 +164,102 @@ async fn what_fails_by_itself_does_not_accuse_a_system_that_works() {
     nothing_is_left(&world).await;
 }
 
+/// A crash between the end of the last lease and the end of the trouble.
+#[tokio::test(start_paused = true)]
+async fn a_trouble_for_which_nothing_waits_is_forgotten() {
+    let mut world = World::start().await;
+    lend(&world, "dead", 0..1).await;
+    world.lab.dead.lock().unwrap().insert("dead".into());
+    world.advance(60);
+    world.until(|| async { trouble(&world, "dead").await.is_some() }).await;
+    let (dead, seen) = (target(&world, "dead"), trouble(&world, "dead").await.unwrap());
+    world.lab.dead.lock().unwrap().clear();
+    nothing_is_left(&world).await;
+    world.core.leases.note_trouble(&dead, &seen).await.unwrap();
+    world.restart().await;
+    nothing_is_left(&world).await;
+}
+
+/// Lets both clocks go on, the server's and the runtime's.
+async fn pass_minutes(world: &World, minutes: u64) {
+    for _ in 0..minutes {
+        world.advance(60);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+}
+
+async fn leases(world: &World) -> Vec<core_lease::Lease> {
+    let mut leases = Vec::new();
+    for id in world.core.leases.page("root", "lab/", "", 0).await.unwrap() {
+        leases.extend(world.core.leases.read("root", &id).await.unwrap());
+    }
+    leases
+}
+
+/// What was revoked before an outage accuses nobody who is caught in it, however long it is.
+#[tokio::test(start_paused = true)]
+async fn an_outage_after_a_success_uses_up_nobodys_tries() {
+    for caught in [1, 2] {
+        let mut world = World::start().await;
+        lend(&world, "live", 0..1 + caught).await;
+        let names = (1..=caught).map(|name| format!("live-{name}"));
+        world.lab.dead.lock().unwrap().extend(names);
+        world.advance(60);
+        world.until(|| async { revoked(&world) == 1 }).await;
+        let after_one = asked(&world);
+        pass_minutes(&world, 12 * 60).await;
+        world.restart().await;
+        pass_minutes(&world, 12 * 60).await;
+        assert!((10..500).contains(&(asked(&world) - after_one)), "{}", asked(&world));
+        let waiting = leases(&world).await;
+        assert_eq!(waiting.len(), caught);
+        for lease in waiting {
+            assert_eq!((lease.failures, lease.cause, lease.queued), (0, None, true));
+        }
+        assert!(trouble(&world, "live").await.is_some());
+        world.lab.dead.lock().unwrap().clear();
+        world.until(|| async { revoked(&world) == 1 + caught }).await;
+        nothing_is_left(&world).await;
+    }
+}
+
+/// A system that comes and goes is not held against those that it does not answer.
+#[tokio::test(start_paused = true)]
+async fn many_short_outages_use_up_nobodys_tries() {
+    let world = World::start().await;
+    lend(&world, "live", 0..1).await;
+    for round in 0..20 {
+        world.lab.dead.lock().unwrap().insert("live".into());
+        lend(&world, "live", 2 * round + 1..2 * round + 3).await;
+        pass_minutes(&world, 3).await;
+        assert!(leases(&world).await.iter().all(|lease| lease.failures == 0), "{round}");
+        world.lab.dead.lock().unwrap().clear();
+        world.until(|| async { leases(&world).await.is_empty() }).await;
+    }
+    nothing_is_left(&world).await;
+}
+
+/// It is not the system if all others are answered.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_never_answered_does_not_hold_up_the_others() {
+    let world = World::start().await;
+    lend(&world, "live", 0..200).await;
+    world.lab.dead.lock().unwrap().insert("live-50".into());
+    world.advance(60);
+    let began = tokio::time::Instant::now();
+    world.until(|| async { revoked(&world) == 199 }).await;
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    // Those that come later are answered too, and in the end it is left to a person.
+    for name in 200..260 {
+        lend(&world, "live", name..name + 1).await;
+        pass_minutes(&world, 6).await;
+        assert_eq!(revoked(&world), name);
+    }
+    let left = leases(&world).await;
+    assert!(left.len() == 1 && left[0].is_stuck(), "{:?}", left[0]);
+    assert!(trouble(&world, "live").await.is_none());
+}
+
 /// It answers, if wrongly, and so it may be this one lease: a new one is tried at once.
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_alone_does_not_keep_those_that_come_later() {

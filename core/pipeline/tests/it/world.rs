@@ -256,7 +256,7 @@ pub(crate) struct Lab {
     pub(crate) asked: AtomicU64,
     /// Making a credential waits until this is notified, if it is set.
     pub(crate) gate: Mutex<Option<Arc<tokio::sync::Notify>>>,
-    /// Systems that cannot be reached.
+    /// Systems that cannot be reached, and names for which theirs cannot.
     pub(crate) dead: Mutex<BTreeSet<String>>,
     /// Systems that never answer.
     pub(crate) hanging: Mutex<BTreeSet<String>>,
@@ -371,7 +371,8 @@ impl LabEngine {
         if lab.failing.load(Ordering::SeqCst) {
             return Err(Error::upstream("the lab is closed"));
         }
-        if lab.dead.lock().unwrap().contains(&target) {
+        let is_dead = |one: &String| lab.dead.lock().unwrap().contains(one);
+        if is_dead(&target) || is_dead(&name) {
             return Err(Error::unavailable(format!("no connection to {target}")));
         }
         if lab.hanging.lock().unwrap().contains(&target) {

@@ -75,6 +75,30 @@ async fn a_prefix_is_a_folder_and_takes_nothing_that_merely_begins_alike() {
     root.write("sys/leases/revoke-prefix", json!({})).await.refused(400, "the prefix is empty");
 }
 
+/// A system that does not answer is left with nothing that nobody ends.
+#[tokio::test(start_paused = true)]
+async fn a_whole_id_as_a_prefix_is_a_lease() {
+    let server = server().await;
+    let root = server.root();
+    let (one, two) = (borrow(&root, "away-1").await, borrow(&root, "away-2").await);
+    let path = |id: &str| format!("sys/leases/revoke-prefix/{id}");
+    let lookup = |id: &str| root.write("sys/leases/lookup", json!({ "lease_id": id }));
+    root.write(&path(&one), json!({})).await.refused(503, "failed to revoke entry: nobody answers");
+    root.write("sys/leases/renew", json!({ "lease_id": one })).await.refused(400, "lease expired");
+    let waiting = || async { root.data("sys/leases/targets").await["targets"][0].clone() };
+    assert_eq!(waiting().await["waiting"], 1);
+    root.write(&path(&two), json!({ "sync": false })).await.expect(202);
+    assert_eq!(waiting().await["waiting"], 2);
+    for id in [&one, &two] {
+        lookup(id).await.expect(200);
+        root.write(&format!("sys/leases/revoke-force/{id}"), json!({})).await.expect(204);
+        lookup(id).await.refused(400, "invalid lease");
+    }
+    let ann = borrow(&root, "ann").await;
+    root.write(&path(&ann), json!({ "sync": false })).await.expect(202);
+    until(|| async { lookup(&ann).await.status == 400 }).await;
+}
+
 /// Lets the server's own work go on until `done` holds; for tests with a paused runtime clock.
 async fn until<F: Future<Output = bool>>(done: impl Fn() -> F) {
     for _ in 0..10_000 {

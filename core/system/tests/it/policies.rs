@@ -82,6 +82,47 @@ async fn a_policy_counts_its_versions_and_can_end() {
     assert_eq!(root.data("sys/policies/acl/p").await["version"], 1);
 }
 
+/// What is shown is what counts: after a stored `default` the built-in one is in force again.
+#[tokio::test]
+async fn a_default_policy_that_has_ended_gives_way_to_the_built_in_one() {
+    let server = Server::start().await;
+    let root = server.root();
+    let (token, _) = root.token(&["default"]).await;
+    let holder = server.with(&token);
+    let built_in = root.data("sys/policies/acl/default").await["policy"].clone();
+    for own in [RULE, "# It grants nothing.\n"] {
+        holder.read("auth/token/lookup-self").await.expect(200);
+        let body = json!({ "policy": own, "ttl": "10m" });
+        root.write("sys/policies/acl/default", body).await.expect(204);
+        holder.read("auth/token/lookup-self").await.refused(403, "permission denied");
+        server.clock.advance(Ttl::from_seconds(601));
+        assert_eq!(root.data("sys/policies/acl/default").await["policy"], built_in);
+        holder.read("auth/token/lookup-self").await.expect(200);
+        holder.read("secret/x").await.refused(403, "permission denied");
+    }
+}
+
+#[derive(serde::Deserialize, serde::Serialize)]
+struct Nonsense(u8);
+
+impl core_barrier::Record for Nonsense {
+    const KIND: &'static str = "nonsense";
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_does_not_hide_the_others() {
+    let server = Server::start().await;
+    let root = server.root();
+    root.write("sys/policies/acl/p", json!({ "policy": RULE })).await.expect(204);
+    server.core.state.put("policy/acl/root/bad", &Nonsense(1)).await.unwrap();
+    let detailed = root.list("sys/policies/detailed/acl").await.expect(200).json;
+    assert_eq!(detailed["data"]["keys"], json!(["default", "p", "root"]));
+    assert_eq!(detailed["data"]["key_info"]["p"]["policy"], RULE);
+    let warning = detailed["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("policy/acl/root/bad cannot be read"), "{warning}");
+    root.read("sys/policies/acl/bad").await.refused(500, "cannot be read");
+}
+
 /// CVE-2025-5999 and its kin: another spelling of a name is the same name.
 #[tokio::test]
 async fn what_the_server_relies_on_cannot_be_changed_under_any_spelling() {
