@@ -88,20 +88,20 @@ async fn ask(cx: &mut Context, named: Named, begun: &str) -> Option<Vec<String>>
 
 /// The paths of what is mounted; `kind` is `secret` or `auth`.
 async fn mounts(cx: &mut Context, kind: &str) -> Option<Vec<String>> {
-    let data = cx.data(&Request::read("sys/internal/ui/mounts")).await.ok()?;
+    let data = data(cx, Request::read("sys/internal/ui/mounts")).await?;
     Some(data.get(kind)?.members().iter().map(|(path, _)| path.clone()).collect())
 }
 
 /// Where the engine is mounted that `path` leads into.
 async fn mount_of(cx: &mut Context, path: &str) -> Option<String> {
-    let about = cx.data(&Request::read(format!("sys/internal/ui/mounts/{path}"))).await.ok()?;
+    let about = data(cx, Request::read(format!("sys/internal/ui/mounts/{path}"))).await?;
     about.get("path")?.as_text().map(str::to_owned)
 }
 
 /// The keys in a folder of a mount, with `shown` in front.
 async fn kv_keys(cx: &mut Context, mount: &str, below: &str, shown: &str) -> Option<Vec<String>> {
     let about = format!("sys/internal/ui/mounts/{}/", mount.trim_matches('/'));
-    let about = cx.data(&Request::read(about)).await.ok()?;
+    let about = data(cx, Request::read(about)).await?;
     let version = about.get("options").and_then(|options| options.get("version"));
     let keeps_versions = version.and_then(Json::as_text) == Some("2");
     let metadata = if keeps_versions { "metadata" } else { "" };
@@ -110,9 +110,14 @@ async fn kv_keys(cx: &mut Context, mount: &str, below: &str, shown: &str) -> Opt
 
 /// The keys of a listing, with `shown` in front.
 async fn keys(cx: &mut Context, path: &str, shown: &str) -> Option<Vec<String>> {
-    let data = cx.data(&Request::list(path)).await.ok()?;
+    let data = data(cx, Request::list(path)).await?;
     let keys = data.get("keys")?.as_list()?.iter();
     Some(keys.filter_map(Json::as_text).map(|key| format!("{shown}{key}")).collect())
+}
+
+/// Never wrapped, whatever the command is to ask for: each key that is pressed would leave a token.
+async fn data(cx: &mut Context, request: Request) -> Option<Json> {
+    cx.data(&request.unwrapped()).await.ok()
 }
 
 /// Without anything that a shell would take for more than a letter: a name comes from whoever wrote

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use quick_cache::sync::Cache;
 
 use crate::config::Environment;
@@ -110,6 +110,8 @@ where
 {
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_TIME_MAX)
+        // Without it what is idle is only found out when it is asked for again.
+        .pool_timer(TokioTimer::new())
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .build(connector)
 }

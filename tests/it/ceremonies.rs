@@ -51,6 +51,48 @@ async fn where_a_token_is_asked_for_strangers_neither_begin_nor_end() {
     }
 }
 
+/// A token whose policy says this of both ceremonies.
+async fn token_with(server: &TestServer, capabilities: &str, rest: &str) -> String {
+    let rule = |path| format!("path \"{path}\" {{ capabilities = [{capabilities}] {rest} }}\n");
+    let policy: String = ceremonies().into_iter().map(|(path, _)| rule(path)).collect();
+    let put = async |path: &str, body: Value| {
+        let answer = server.call("PUT", path, &server.root, Some(body)).await;
+        assert!(matches!(answer.status, 200 | 204), "{path}: {answer:?}");
+        answer.json()
+    };
+    put("sys/policies/acl/limited", json!({ "policy": policy })).await;
+    let made = put("auth/token/create", json!({ "policies": ["limited"] })).await;
+    made["auth"]["client_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_takes_the_capability_of_what_is_asked_and_sudo() {
+    let server = server().await;
+    for (path, body) in ceremonies() {
+        let ask = async |method: &str, token: &str| {
+            let body = (method == "PUT").then(|| body.clone());
+            server.call(method, path, token, body).await.status
+        };
+        for (capabilities, get, put, delete) in [
+            (r#""read", "sudo""#, 200, 405, 405),
+            (r#""create", "update", "sudo""#, 405, 200, 405),
+            (r#""create", "list", "patch", "scan", "sudo""#, 405, 405, 405),
+            (r#""delete", "sudo""#, 405, 405, 204),
+            (r#""create", "delete", "read", "update""#, 405, 405, 405),
+        ] {
+            let token = token_with(&server, capabilities, "").await;
+            let answers =
+                [ask("GET", &token).await, ask("PUT", &token).await, ask("DELETE", &token).await];
+            assert_eq!(answers, [get, put, delete], "{path}: {capabilities}");
+        }
+        let none = "denied_parameters = { \"*\" = [] }";
+        let token = token_with(&server, r#""update", "sudo""#, none).await;
+        let given = Some(json!({ "nonce": "x" }));
+        let answer = server.call("PUT", path, &token, given).await;
+        assert_eq!(answer.status, 405, "{path}: {answer:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_none_is_asked_for_ending_takes_the_nonce() {
     let mut server = server_with(OPEN_LISTENER).await;
@@ -70,6 +112,8 @@ async fn where_none_is_asked_for_ending_takes_the_nonce() {
             }
             assert_eq!(cancel(&server, path, token, None).await.status, 400);
         }
+        let reader = token_with(&server, r#""read", "sudo""#, "").await;
+        assert_eq!(cancel(&server, path, &reader, None).await.status, 400, "{path}");
         assert!(is_under_way(&server, path).await, "{path}");
         let given = Some(json!({ "nonce": nonce }));
         assert_eq!(cancel(&server, path, "", given.clone()).await.status, 204);
@@ -77,6 +121,9 @@ async fn where_none_is_asked_for_ending_takes_the_nonce() {
         // The nonce of one that is over ends no other.
         begin(&server, path, &body, "").await;
         assert_eq!(cancel(&server, path, "", given).await.status, 400, "{path}");
+        let ending = token_with(&server, r#""delete", "sudo""#, "").await;
+        assert_eq!(cancel(&server, path, &ending, None).await.status, 204);
+        begin(&server, path, &body, "").await;
         assert_eq!(cancel(&server, path, &server.root, None).await.status, 204);
     }
 }

@@ -50,21 +50,42 @@ async fn a_request_is_shown_while_it_is_answered() {
     assert_eq!(flight["request_method"], "GET");
     assert!(flight["client_remote_address"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert!(flight["start_time"].as_str().unwrap().ends_with('Z'), "{flight}");
-    // One whose client went away is over too.
-    let mut gone = tokio::net::TcpStream::connect(server.address).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_shown_until_its_client_goes_away() {
+    let server = server().await;
+    let put = async |path: &str, body: Value| {
+        let answer = server.call("PUT", path, &server.root, Some(body)).await;
+        assert!(matches!(answer.status, 200 | 204), "{path}: {answer:?}");
+    };
+    // A system that never answers, so that the request takes as long as its client is there.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connection = json!({
+        "connection_uri": format!("http://{}", silent.local_addr().unwrap()),
+        "username": "admin",
+        "password": "pw",
+        "verify_connection": false,
+    });
+    put("sys/mounts/rabbitmq", json!({ "type": "rabbitmq" })).await;
+    put("rabbitmq/config/connection", connection).await;
+    put("rabbitmq/roles/web", json!({ "tags": "management" })).await;
+    let mut client = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let head = format!(
-        "GET /v1/sys/host-info HTTP/1.1\r\nHost: a\r\nX-Vault-Token: {}\r\n\r\n",
+        "GET /v1/rabbitmq/creds/web HTTP/1.1\r\nHost: a\r\nX-Vault-Token: {}\r\n\r\n",
         server.root
     );
-    gone.write_all(head.as_bytes()).await.unwrap();
-    drop(gone);
-    let only_itself = async || {
-        loop {
-            let shown = server.call("GET", "sys/in-flight-req", &server.root, None).await.json();
-            if shown.as_object().unwrap().len() == 1 {
-                return;
-            }
-        }
+    client.write_all(head.as_bytes()).await.unwrap();
+    let (asked, _) = silent.accept().await.unwrap();
+    let is_shown = async || {
+        let shown = server.call("GET", "sys/in-flight-req", &server.root, None).await.json();
+        let mut flights = shown.as_object().unwrap().values();
+        flights.any(|flight| flight["request_path"] == "/v1/rabbitmq/creds/web")
     };
-    tokio::time::timeout(Duration::from_secs(30), only_itself()).await.unwrap();
+    assert!(is_shown().await);
+    drop(client);
+    let gone = async || while is_shown().await {};
+    // The server itself gives up on the other system later, after 30 seconds.
+    tokio::time::timeout(Duration::from_secs(20), gone()).await.unwrap();
+    drop(asked);
 }

@@ -52,13 +52,10 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
 /// Runs one tour before the eyes of whoever asked for it.
 pub(crate) fn demo(mut options: Options) -> Result<Tally> {
     let release = options.flag("--release");
-    let name = options.words()?;
-    let [name] = &name[..] else {
-        let names = DEMOS.map(|(name, _)| name).join(", ");
-        return Err(format!("name one demo: {names}"));
-    };
-    let demo = DEMOS.iter().find(|(demo, _)| demo == name);
-    let (_, title) = demo.ok_or_else(|| format!("there is no demo {name}"))?;
+    let words = options.words()?;
+    let demo = DEMOS.iter().find(|(name, _)| words == [*name]);
+    let (_, title) =
+        demo.ok_or_else(|| format!("name one demo: {}", DEMOS.map(|(name, _)| name).join(", ")))?;
     let readme = readme()?;
     let part = parts(&readme).into_iter().find(|part| part.text.starts_with(title));
     walk(part.ok_or_else(|| format!("README.md has no part {title:?}"))?, release, true)

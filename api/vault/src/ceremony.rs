@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use base_types::{Error, Result, Secret};
-use core_engine_api::Body;
+use bytes::Bytes;
+use core_engine_api::{Body, Verb};
 use core_pipeline::{Core, GeneratedRoot, Peer, TOKEN_LENGTH};
+use core_policy::{Operation, Parameters};
 use core_seal::{GenerateRootStatus, refuse_pgp_keys};
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
@@ -14,52 +16,71 @@ pub(crate) struct Asking<'a> {
     pub(crate) core: &'a Arc<Core>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) peer: &'a Peer,
+    pub(crate) verb: Verb,
     /// Below `sys/`.
     pub(crate) path: &'a str,
+    pub(crate) body: &'a Bytes,
 }
 
 impl Asking<'_> {
-    /// Where a listener does not offer these paths to everybody, they take a token with sudo and do
-    /// not exist for others.
+    /// Where a listener does not offer these paths to everybody, they take a token whose policies
+    /// grant what is asked, with sudo, and do not exist for others.
     pub(crate) async fn check_may_begin(&self, open: bool) -> Result<()> {
         if open {
             Ok(())
         } else if self.core.is_sealed() {
             Err(Error::sealed())
-        } else if self.has_sudo().await? {
+        } else if self.is_granted().await? {
             Ok(())
         } else {
             Err(Error::unsupported())
         }
     }
 
-    async fn has_sudo(&self) -> Result<bool> {
+    /// There is a good token, and its policies grant what is asked, with sudo.
+    async fn is_granted(&self) -> Result<bool> {
         let Some(text) = crate::incoming::token(self.headers)? else { return Ok(false) };
         if self.core.is_sealed() {
             return Ok(false);
         }
         let token = self.core.tokens.authenticate(text.expose()).await?;
         let address = self.peer.remote.map(|remote| remote.ip());
-        match token.filter(|token| token.admits(address)) {
-            Some(token) => {
-                Ok(self.core.session(token).await?.has_sudo(&format!("sys/{}", self.path)))
-            }
-            None => Ok(false),
-        }
+        let Some(token) = token.filter(|token| token.admits(address)) else { return Ok(false) };
+        let session = self.core.session(token).await?;
+        let path = format!("sys/{}", self.path);
+        let parameters = || Parameters::from_json(self.body);
+        let asked = core_policy::Request {
+            parameters: &parameters,
+            sudo_required: true,
+            ..core_policy::Request::new(operation(self.verb), &path)
+        };
+        Ok(session.acl.decide(&asked).is_granted())
+    }
+}
+
+/// There is nothing here that a write could create.
+fn operation(verb: Verb) -> Operation {
+    match verb {
+        Verb::Delete => Operation::Delete,
+        Verb::List => Operation::List,
+        Verb::Patch => Operation::Patch,
+        Verb::Read => Operation::Read,
+        Verb::Scan => Operation::Scan,
+        Verb::Write => Operation::Update,
     }
 }
 
 /// Ending an operation takes its nonce, so that nobody ends another one than they know of, or a token
-/// with sudo (CVE-2025-4656). The status shows the nonce, as clients need it: what keeps strangers
+/// that may delete with sudo (CVE-2025-4656). The status shows the nonce, as clients need it: what keeps strangers
 /// away is a listener that asks for a token, as all do unless told otherwise (CVE-2025-52894,
 /// CVE-2026-5807).
 pub(crate) async fn check_may_cancel(asking: &Asking<'_>, given: &str, nonce: &str) -> Result<()> {
     let is_known = base_crypto::constant_time_eq(given.as_bytes(), nonce.as_bytes());
-    if nonce.is_empty() || is_known || asking.has_sudo().await? {
+    if nonce.is_empty() || is_known || asking.is_granted().await? {
         return Ok(());
     }
     Err(Error::invalid(
-        "the nonce of the operation in progress, or a token with sudo on this path, is required to cancel it",
+        "the nonce of the operation in progress, or a token with delete and sudo on this path, is required to cancel it",
     ))
 }
 

@@ -12,7 +12,7 @@ pub struct Early {
 #[derive(Clone, Copy)]
 pub(crate) enum Access {
     Anybody,
-    /// Holders of shares if the listener says so, else a token with sudo.
+    /// Holders of shares if the listener says so, else a token that may do so with sudo.
     Ceremony(fn(&WithoutToken) -> bool),
     /// Anybody who reads, if the listener says so, else the pipeline decides.
     Metrics,

@@ -164,7 +164,7 @@ impl Api {
         peer: &Peer,
     ) -> Option<Result<HttpResponse>> {
         let (core, path) = (&self.core, early.path);
-        let asking = ceremony::Asking { core, headers, peer, path };
+        let asking = ceremony::Asking { core, headers, peer, verb: target.verb, path, body };
         match early.access {
             Access::Anybody => {}
             Access::Ceremony(is_open) => {

@@ -81,11 +81,16 @@ impl ClientTls {
     /// A digest that only equal settings share, to keep connections apart by.
     pub fn fingerprint(&self) -> [u8; 32] {
         let Self { ca, certificate, private_key, server_name, check } = self;
-        let mut bytes = vec![*check as u8];
-        for part in [ca, certificate, private_key.expose(), server_name] {
+        let parts = [ca, certificate, private_key.expose(), server_name];
+        // The whole length at once: where it grew, a part of the key would stay behind.
+        let length = 1 + parts.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(length);
+        bytes.push(*check as u8);
+        for part in parts {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
             bytes.extend_from_slice(part.as_bytes());
         }
+        debug_assert_eq!(bytes.len(), length);
         base_crypto::sha256(Secret::new(bytes).expose())
     }
 

@@ -29,8 +29,14 @@ pub(crate) fn run() -> Result<(), String> {
         ("kv delete -versions=1 secret/ap", "secret/app\n"),
         ("token lookup sec", ""),
         ("kv get nosuch/", ""),
+        ("kv get -wrap-ttl=5m secret/te", "secret/team/\n"),
     ] {
         check(words, &[&address, &root], expected)?;
+    }
+    // What is asked of the server on the way is never wrapped: that would leave a token each time.
+    for words in ["kv get secret/te", "kv get -mount=secret te", "list secret/metadata/te"] {
+        let expected = words.rsplit([' ', '=']).next().map(|begun| format!("{begun}am/\n"));
+        check(words, &[&address, &root, "BAO_WRAP_TTL=5m"], &expected.unwrap_or_default())?;
     }
     // Without a token, with a wrong one, without a server: nothing, and no complaint.
     check("kv get sec", &[&address], "")?;

@@ -31,11 +31,14 @@ pub(crate) struct Nothing {}
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct WriteConfig {
-    /// The URL of the cluster's API; by default that of the pod the server runs in.
+    /// The URL of the cluster's API; by default that of the pod the server runs in. Elsewhere the
+    /// pod's token goes only by https, to what the pod's own authority signed.
     kubernetes_host: Option<String>,
     /// The authority to trust, as PEM; by default that of the pod.
     kubernetes_ca_cert: Option<String>,
-    /// The token that may make accounts, roles and tokens; by default that of the pod.
+    /// The token that may make accounts, roles and tokens; by default that of the pod, which no
+    /// other cluster is shown: where `kubernetes_host` is set, it must be https, and trusted by the
+    /// pod's own authority.
     service_account_jwt: Option<Secret<String>>,
     /// Take neither the authority nor the token from the pod.
     disable_local_ca_jwt: Option<bool>,
@@ -116,17 +119,23 @@ impl Kubernetes {
         let config =
             config.ok_or_else(|| Error::invalid("could not load backend configuration"))?;
         let pod = self.outbound.pod().await;
-        let host = Some(config.kubernetes_host).filter(|host| !host.is_empty());
-        let host = host.or_else(|| host_of(&pod)).ok_or_else(|| {
+        let given = Some(config.kubernetes_host).filter(|host| !host.is_empty());
+        let is_given = given.is_some();
+        let host = given.or_else(|| host_of(&pod)).ok_or_else(|| {
             Error::invalid(
                 "kubernetes_host was unset and could not determine it from environment variables",
             )
         })?;
         let pod = if config.disable_local_ca_jwt { Pod::default() } else { pod };
         let own = config.service_account_jwt.open().clone();
-        let token = Some(own).filter(|token| !token.expose().is_empty()).or(pod.token);
-        let token = token.ok_or_else(|| absent("service_account_jwt", "token"))?;
-        let ca = Some(config.kubernetes_ca_cert).filter(|ca| !ca.is_empty()).or(pod.ca);
+        let ca = Some(config.kubernetes_ca_cert).filter(|ca| !ca.is_empty()).or(pod.ca.clone());
+        // Whoever configures a mount may name any host, but not be told who the server is.
+        let is_own = !is_given || ca.is_some() && ca == pod.ca && host.starts_with("https://");
+        let token = match Some(own).filter(|token| !token.expose().is_empty()) {
+            Some(token) => token,
+            None if pod.token.is_some() && !is_own => return Err(foreign()),
+            None => pod.token.ok_or_else(|| absent("service_account_jwt", "token"))?,
+        };
         let ca = match ca {
             Some(ca) => ca,
             // The machine's own authorities are trusted only if somebody said so.
@@ -150,6 +159,14 @@ fn absent(field: &str, file: &str) -> Error {
         "{field} is not set, and the server has no \
          /var/run/secrets/kubernetes.io/serviceaccount/{file}, as it would in a pod: set {field}"
     ))
+}
+
+fn foreign() -> Error {
+    Error::invalid(
+        "service_account_jwt is not set, and the pod's own token is for the pod's own cluster: set \
+         service_account_jwt, or leave out kubernetes_host, or let it be https and leave out \
+         kubernetes_ca_cert",
+    )
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
+mod in_pod;
 mod replayed;
 
-use base_types::{Secret, Ttl};
-use core_engine_api::Pod;
+use base_types::Ttl;
 use core_engine_api::testing::{Answer, Harness, PlainHttp};
 use serde_json::{Value, json};
 
 use super::*;
+use in_pod::InPod;
 use replayed::ReplayedCluster;
 
 #[tokio::test]
@@ -204,29 +205,66 @@ async fn bad_settings_are_refused_before_they_are_stored() {
     assert!(answer.errors[0].contains("it gives different things the same name"));
 }
 
-#[tokio::test]
-async fn what_is_not_configured_comes_from_the_pod() {
+/// An engine within a pod of a cluster that plays the exchange of an account that exists, configured
+/// so, with a role `web`.
+async fn in_pod(config: Value) -> (Harness, Arc<InPod>) {
+    let pod = Arc::new(InPod::start("existing_account").await);
+    let harness = Harness::open_towards::<Kubernetes>(pod.clone()).await;
     let role = json!({
         "allowed_kubernetes_namespaces": "app",
         "service_account_name": "web",
         "token_default_ttl": "1h",
         "token_default_audiences": "vault",
     });
-    let cluster = ReplayedCluster::start("existing_account").await;
-    let pod = Pod {
-        host: Some("10.0.0.1".to_owned()),
-        port: Some("443".to_owned()),
-        token: Some(Secret::new("engine-jwt".to_owned())),
-        ca: None,
-    };
-    let harness = Harness::open_towards::<Kubernetes>(Arc::new(PlainHttp { pod })).await;
-    assert_eq!(harness.send(Verb::Read, "check", Value::Null).await.status, 204);
-    harness.ok(Verb::Write, "config", json!({})).await;
-    harness.ok(Verb::Write, "config", json!({"kubernetes_host": cluster.url()})).await;
+    harness.ok(Verb::Write, "config", config).await;
     harness.ok(Verb::Write, "roles/web", role).await;
+    (harness, pod)
+}
+
+#[tokio::test]
+async fn what_is_not_configured_comes_from_the_pod() {
+    let (harness, pod) = in_pod(json!({})).await;
+    assert_eq!(harness.send(Verb::Read, "check", Value::Null).await.status, 204);
     assert_eq!(name(&creds(&harness, json!({})).await), "web");
-    cluster.check("web");
+    pod.cluster.check("web");
+    pod.was_asked("https://10.0.0.1:443", in_pod::AUTHORITY);
     harness.ok(Verb::Write, "config", json!({"disable_local_ca_jwt": true})).await;
     let answer = creds(&harness, json!({})).await;
     assert!(answer.errors[0].starts_with("service_account_jwt is not set, and"), "{answer:?}");
+}
+
+/// By its name, say, instead of its address.
+#[tokio::test]
+async fn the_cluster_of_the_pod_may_be_named() {
+    for ca in ["", in_pod::AUTHORITY] {
+        let host = "https://kubernetes.default.svc";
+        let config = json!({"kubernetes_host": host, "kubernetes_ca_cert": ca});
+        let (harness, pod) = in_pod(config).await;
+        assert_eq!(name(&creds(&harness, json!({})).await), "web");
+        pod.cluster.check("web");
+        pod.was_asked(host, in_pod::AUTHORITY);
+    }
+}
+
+#[tokio::test]
+async fn the_token_of_the_pod_goes_to_no_other_cluster() {
+    for (host, ca) in [
+        ("http://kubernetes.default.svc", ""),
+        ("http://kubernetes.default.svc", in_pod::AUTHORITY),
+        ("HTTP://kubernetes.default.svc", ""),
+        (" http://kubernetes.default.svc", ""),
+        ("https://kubernetes.default.svc", include_str!("../tests/fixtures/other.pem")),
+    ] {
+        let mut config = json!({"kubernetes_host": host, "kubernetes_ca_cert": ca});
+        let (harness, pod) = in_pod(config.clone()).await;
+        let answer = creds(&harness, json!({})).await;
+        let fault = "service_account_jwt is not set, and the pod's own token is for the pod's own";
+        assert!(answer.errors[0].starts_with(fault), "{host}: {answer:?}");
+        pod.was_not_asked();
+        // Another cluster has a token of its own.
+        config["service_account_jwt"] = "engine-jwt".into();
+        harness.ok(Verb::Write, "config", config).await;
+        assert_eq!(name(&creds(&harness, json!({})).await), "web", "{host}");
+        pod.cluster.check("web");
+    }
 }

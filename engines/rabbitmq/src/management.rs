@@ -146,7 +146,32 @@ fn refusal(answer: &Response<Bytes>) -> Error {
         serde_json::Value::Null => "no reason given".to_owned(),
         other => other.to_string(),
     };
-    let reason: String = reason.chars().take(LENGTH_MAX).collect();
     let status = answer.status().as_u16();
-    Error::upstream(format!("RabbitMQ: Error {status} ({error}): {reason}"))
+    let text = format!("RabbitMQ: Error {status} ({error}): {reason}");
+    Error::upstream(text.chars().take(LENGTH_MAX).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(answer: &serde_json::Value, expect: &str) {
+        let mut response = Response::new(Bytes::from(answer.to_string()));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        assert_eq!(refusal(&response).public(), expect);
+    }
+
+    #[test]
+    fn the_words_of_rabbitmq_are_told_and_cut() {
+        use serde_json::json;
+        let words = json!({ "error": "bad_request", "reason": "vhost_or_user_not_found" });
+        check(&words, "RabbitMQ: Error 400 (bad_request): vhost_or_user_not_found");
+        check(&json!({}), "RabbitMQ: Error 400 (): no reason given");
+        let long = "ä".repeat(1 << 20);
+        let cut = |start: &str| start.chars().chain(long.chars()).take(300).collect::<String>();
+        let error = json!({ "error": long, "reason": "r" });
+        check(&error, &cut("RabbitMQ: Error 400 ("));
+        check(&json!({ "error": "e", "reason": long }), &cut("RabbitMQ: Error 400 (e): "));
+        check(&json!({ "error": "e", "reason": [long] }), &cut("RabbitMQ: Error 400 (e): [\""));
+    }
 }

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -20,6 +21,8 @@ use super::*;
 struct Peer {
     address: SocketAddr,
     connections: Arc<Mutex<usize>>,
+    /// Told of each connection in plain HTTP that has ended.
+    ended: Arc<Notify>,
 }
 
 impl Peer {
@@ -29,15 +32,20 @@ impl Peer {
         let connections = Arc::new(Mutex::new(0));
         let (acceptor, counter) =
             (tls.map(|tls| TlsAcceptor::from(Arc::new(tls))), connections.clone());
+        let ended = Arc::new(Notify::new());
+        let end = ended.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *counter.lock().unwrap() += 1;
-                let acceptor = acceptor.clone();
+                let (acceptor, end) = (acceptor.clone(), end.clone());
                 tokio::spawn(async move {
                     let service = service_fn(answer);
                     let http = hyper::server::conn::http1::Builder::new();
                     match acceptor {
-                        None => drop(http.serve_connection(TokioIo::new(stream), service).await),
+                        None => {
+                            drop(http.serve_connection(TokioIo::new(stream), service).await);
+                            end.notify_one();
+                        }
                         Some(acceptor) => {
                             let Ok(stream) = acceptor.accept(stream).await else { return };
                             drop(http.serve_connection(TokioIo::new(stream), service).await);
@@ -46,7 +54,7 @@ impl Peer {
                 });
             }
         });
-        Self { address, connections }
+        Self { address, connections, ended }
     }
 
     fn url(&self, scheme: &str, path: &str) -> Uri {
@@ -120,6 +128,15 @@ fn outbound() -> HttpOutbound {
 
 fn get(uri: Uri) -> Request<Bytes> {
     Request::builder().uri(uri).body(Bytes::from_static(b"body")).unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_needs_is_closed() {
+    let (peer, outbound) = (Peer::start(None).await, outbound());
+    outbound.send(get(peer.url("http", "/")), &ClientTls::default()).await.unwrap();
+    // From here on time passes whenever there is nothing else to do.
+    tokio::time::pause();
+    tokio::time::timeout(100 * IDLE_TIME_MAX, peer.ended.notified()).await.unwrap();
 }
 
 #[tokio::test]

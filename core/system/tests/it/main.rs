@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit;
-mod authorization;
 mod capabilities;
 mod config;
 mod explain;

@@ -48,6 +48,10 @@ impl ReplayedCluster {
         format!("http://{}", self.address)
     }
 
+    pub(super) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     /// All that was recorded was asked, in its order, and nothing else; `name` is what the engine
     /// called its objects.
     pub(super) fn check(&self, name: &str) {
