@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base_types::Timestamp;
 use http::{Method, Uri};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
+use slab::Slab;
 
-/// The requests that are being answered.
+/// The requests that are being answered. Each has a slot, so that it comes and goes without a search.
 #[derive(Default)]
-pub struct InFlight(Arc<Mutex<BTreeMap<Arc<str>, Flight>>>);
+pub struct InFlight(Arc<Mutex<Slots>>);
+
+/// With the ids of the requests.
+type Slots = Slab<(Arc<str>, Flight)>;
 
 /// A request that is being answered, as `sys/in-flight-req` shows it. Every request makes one and
 /// hardly any is ever looked at, so nothing is copied or written out before.
@@ -38,28 +42,28 @@ impl Serialize for Flight {
 /// A request is in flight for as long as this lives.
 pub struct Landing {
     flights: InFlight,
-    id: Arc<str>,
+    slot: usize,
 }
 
 impl InFlight {
     pub fn begin(&self, id: Arc<str>, flight: Flight) -> Landing {
-        self.lock().insert(id.clone(), flight);
-        Landing { flights: Self(self.0.clone()), id }
+        let slot = self.lock().insert((id, flight));
+        Landing { flights: Self(self.0.clone()), slot }
     }
 
     /// By request id.
     pub fn snapshot(&self) -> BTreeMap<Arc<str>, Flight> {
-        self.lock().clone()
+        self.lock().iter().map(|(_, entry)| entry.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Flight>> {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.flights.lock().remove(&self.id);
+        self.flights.lock().try_remove(self.slot);
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct State {
     pub(super) accepting: bool,
     /// Entries that the stream does not tell of yet.
     pub(super) lost: u64,
-    /// The writer waits to be woken.
+    /// The writer waits, and nobody has woken it for new entries yet.
     idle: bool,
     /// Since when the writer has been at work.
     pub(super) busy_since: Option<Instant>,
@@ -126,6 +126,8 @@ impl Queue {
             refused.push(item.ticket);
         }
         let wake = state.idle && !state.items.is_empty();
+        // Whoever comes before the writer is up need not wake it again.
+        state.idle &= !wake;
         drop(state);
         if wake {
             self.wake.notify_one();
