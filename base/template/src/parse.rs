@@ -7,29 +7,13 @@ use crate::{Command, Node, Operand, Pipeline, Value};
 const DEPTH_MAX: usize = 32;
 
 pub(crate) fn template(text: &str, fields: &[&str]) -> Result<Vec<Node>> {
-    let mut parser = Parser { text, at: 0, fields };
-    let mut nodes = Vec::new();
-    let mut trim_next = false;
-    while !parser.rest().is_empty() {
-        let start = parser.at;
-        let end = parser.rest().find("{{").map_or(text.len(), |open| start + open);
-        let mut literal = &text[start..end];
-        if trim_next {
-            literal = literal.trim_start();
-        }
-        parser.at = end;
-        let Some(trims) = parser.open() else {
-            push_text(&mut nodes, literal);
-            break;
-        };
-        push_text(&mut nodes, if trims { literal.trim_end() } else { literal });
-        if !parser.comment()? {
-            let pipeline = parser.pipeline(0)?;
-            nodes.push(Node::Action(pipeline));
-        }
-        trim_next = parser.close(end)?;
+    let mut parser = Parser { text, at: 0, trims: false, fields };
+    let (nodes, end) = parser.block(0)?;
+    match end {
+        End::Text => Ok(nodes),
+        End::Else { at } | End::ElseIf { at, .. } => Err(parser.fault(at, "unexpected {{else}}")),
+        End::Tag { at } => Err(parser.fault(at, "unexpected {{end}}")),
     }
-    Ok(nodes)
 }
 
 fn push_text(nodes: &mut Vec<Node>, text: &str) {
@@ -42,10 +26,106 @@ struct Parser<'t> {
     text: &'t str,
     /// How far it has been read, in bytes.
     at: usize,
+    /// The last action trims the text after it.
+    trims: bool,
     fields: &'t [&'t str],
 }
 
+/// What ends a block of nodes, and where.
+enum End {
+    Else {
+        at: usize,
+    },
+    ElseIf {
+        at: usize,
+        condition: Pipeline,
+    },
+    Tag {
+        at: usize,
+    },
+    /// Of the whole template.
+    Text,
+}
+
+/// What stands between braces.
+enum Action {
+    Comment,
+    End(End),
+    If(Pipeline),
+    Value(Pipeline),
+}
+
 impl<'t> Parser<'t> {
+    /// The nodes up to what is not theirs: the end of the text, or of the `if` around them.
+    fn block(&mut self, depth: usize) -> Result<(Vec<Node>, End)> {
+        let mut nodes = Vec::new();
+        loop {
+            let end = self.rest().find("{{").map_or(self.text.len(), |open| self.at + open);
+            let literal = &self.text[self.at..end];
+            let literal = if self.trims { literal.trim_start() } else { literal };
+            self.at = end;
+            let Some(trims) = self.open() else {
+                push_text(&mut nodes, literal);
+                return Ok((nodes, End::Text));
+            };
+            push_text(&mut nodes, if trims { literal.trim_end() } else { literal });
+            let action = self.action(end)?;
+            self.trims = self.close(end)?;
+            match action {
+                Action::Comment => {}
+                Action::End(end) => return Ok((nodes, end)),
+                Action::If(condition) => nodes.push(self.branches(end, condition, depth + 1)?),
+                Action::Value(pipeline) => nodes.push(Node::Action(pipeline)),
+            }
+        }
+    }
+
+    /// The rest of an `if` that begins at `start`, up to and with its `end`.
+    fn branches(&mut self, start: usize, condition: Pipeline, depth: usize) -> Result<Node> {
+        if depth > DEPTH_MAX {
+            return Err(self.fault(start, "nested too deeply"));
+        }
+        let (then, end) = self.block(depth)?;
+        let otherwise = match end {
+            End::Tag { .. } => Vec::new(),
+            End::ElseIf { at, condition } => vec![self.branches(at, condition, depth + 1)?],
+            End::Else { .. } => match self.block(depth)? {
+                (nodes, End::Tag { .. }) => nodes,
+                (_, End::Text) => return Err(self.fault(start, "unexpected EOF")),
+                (_, End::Else { at } | End::ElseIf { at, .. }) => {
+                    return Err(self.fault(at, "expected end; found {{else}}"));
+                }
+            },
+            End::Text => return Err(self.fault(start, "unexpected EOF")),
+        };
+        Ok(Node::If { condition, then, otherwise })
+    }
+
+    fn action(&mut self, at: usize) -> Result<Action> {
+        if self.comment()? {
+            return Ok(Action::Comment);
+        }
+        let start = self.at;
+        self.skip_spaces();
+        match self.word() {
+            "if" => self.pipeline(0).map(Action::If),
+            "else" => {
+                self.skip_spaces();
+                let is_if = self.word() == "if";
+                let condition = if is_if { Some(self.pipeline(0)?) } else { None };
+                Ok(Action::End(match condition {
+                    Some(condition) => End::ElseIf { at, condition },
+                    None => End::Else { at },
+                }))
+            }
+            "end" => Ok(Action::End(End::Tag { at })),
+            _ => {
+                self.at = start;
+                self.pipeline(0).map(Action::Value)
+            }
+        }
+    }
+
     fn rest(&self) -> &'t str {
         &self.text[self.at..]
     }
