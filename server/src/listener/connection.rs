@@ -58,26 +58,23 @@ impl<S: Service> Connections<S> {
     ) where
         T: Stream,
     {
-        let mut end = phase.clone();
-        let work = async {
-            match &self.tls {
-                None => {
-                    let peer = self.peer(remote, Arc::new([]), false);
-                    self.serve_http(stream, peer, &mut phase).await;
-                }
-                Some(tls) => {
-                    let Some(stream) = self.handshake(tls, stream, remote).await else { return };
-                    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                    let certificates = shown.iter().map(|der| der.to_vec()).collect();
-                    let peer = self.peer(remote, certificates, true);
-                    self.serve_http(stream, peer, &mut phase).await;
-                }
+        match &self.tls {
+            None => {
+                let peer = self.peer(remote, Arc::new([]), false);
+                self.serve_http(stream, peer, &mut phase).await;
             }
-        };
-        tokio::select! {
-            biased;
-            () = work => {}
-            () = closed(&mut end) => {}
+            Some(tls) => {
+                let stream = tokio::select! {
+                    biased;
+                    stream = self.handshake(tls, stream, remote) => stream,
+                    () = closed(&mut phase) => None,
+                };
+                let Some(stream) = stream else { return };
+                let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                let certificates = shown.iter().map(|der| der.to_vec()).collect();
+                let peer = self.peer(remote, certificates, true);
+                self.serve_http(stream, peer, &mut phase).await;
+            }
         }
     }
 
@@ -141,7 +138,11 @@ impl<S: Service> Connections<S> {
             outcome = connection.as_mut() => outcome,
             () = draining(phase) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    biased;
+                    outcome = connection => outcome,
+                    () = closed(phase) => return,
+                }
             }
         };
         if let Err(error) = outcome {

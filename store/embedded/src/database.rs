@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use base_types::{Error, Result};
 use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use redb::{ReadOnlyTable, ReadableDatabase, TableDefinition};
 use store_api::{Entry, Revision};
 
@@ -34,8 +36,26 @@ pub(crate) struct Mark {
 /// The database at one moment; never waits for a writer.
 pub(crate) struct Snapshot {
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    /// What was read of it before. It never changes, so neither does this.
+    known: Cache<Box<str>, Entry, EntryBytes>,
     pub(crate) file_bytes: u64,
 }
+
+/// What an entry costs in the cache, roughly.
+#[derive(Clone)]
+struct EntryBytes;
+
+impl Weighter<Box<str>, Entry> for EntryBytes {
+    fn weight(&self, key: &Box<str>, entry: &Entry) -> u64 {
+        (key.len() + entry.value.len() + ENTRY_BYTES) as u64
+    }
+}
+
+/// How much of a database is kept at hand, and what an entry costs there beside its key and value.
+const KNOWN_BYTES: u64 = 2 << 20;
+const ENTRY_BYTES: usize = 128;
+/// The cache makes room for so many entries at first.
+const KNOWN_ENTRIES: usize = 64;
 
 const DATA: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("data");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -105,7 +125,8 @@ impl Database {
         guarded(NAME, || {
             let transaction = self.redb.begin_read()?;
             let table = transaction.open_table(DATA)?;
-            Ok(Snapshot { table, file_bytes: self.path.metadata()?.len() })
+            let known = Cache::with_weighter(KNOWN_ENTRIES, KNOWN_BYTES, EntryBytes);
+            Ok(Snapshot { table, known, file_bytes: self.path.metadata()?.len() })
         })
     }
 
@@ -149,7 +170,15 @@ impl Snapshot {
     /// # Errors
     /// `Corrupt`, naming the key, if what is stored there is damaged.
     pub(crate) fn get(&self, key: &str) -> Result<Option<Entry>> {
-        self.read(key, |revision, value| Entry { value: Bytes::copy_from_slice(value), revision })
+        if let Some(entry) = self.known.get(key) {
+            return Ok(Some(entry));
+        }
+        let copy = |revision, value: &_| Entry { value: Bytes::copy_from_slice(value), revision };
+        let found = self.read(key, copy)?;
+        if let Some(entry) = &found {
+            self.known.insert(key.into(), entry.clone());
+        }
+        Ok(found)
     }
 
     /// # Errors
