@@ -10,6 +10,8 @@ use crate::{Lease, Subject};
 /// The wait after the first failure; it doubles with each further one.
 const RETRY_FIRST: Ttl = Ttl::from_seconds(10);
 
+/// How many leases are read before others get a turn.
+const READS: usize = 32;
 /// How many keys are read at a time to count leases.
 const COUNT_PAGE: usize = 1000;
 
@@ -120,7 +122,11 @@ impl Leases {
     pub async fn due(&self, limit: usize) -> Result<Due> {
         let now = sortable(self.clock.now());
         let mut due = Due { leases: Vec::new(), next: None };
-        for key in self.state.keys("lease/due/", "", limit).await? {
+        let keys = self.state.keys("lease/due/", "", limit).await?;
+        for (at, key) in keys.into_iter().enumerate() {
+            if at % READS == READS - 1 {
+                tokio::task::yield_now().await;
+            }
             let rest = key.strip_prefix("lease/due/").unwrap_or_default();
             let (time, rest) = split_namespace(rest)?;
             if time > now.as_str() {

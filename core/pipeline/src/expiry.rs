@@ -11,6 +11,9 @@ use crate::wrapping::is_wrapping;
 
 /// How many due leases are looked at a time.
 const PAGE: usize = 128;
+/// How many tokens are ended without a pause. More of them spare some writes, and keep a request
+/// that comes meanwhile from its thread for longer.
+const BATCH: usize = 32;
 /// The longest the search sleeps, whatever the index says: a clock may have been set.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
 const SLEEP_MIN: Duration = Duration::from_millis(20);
@@ -63,34 +66,36 @@ impl Core {
         Ok(None)
     }
 
-    /// Ends tokens by their leases: those on which nothing depends in two transactions for all of
-    /// them, the others each by itself.
+    /// Ends tokens by their leases: those on which nothing depends in two transactions for a batch
+    /// of them, the others each by itself.
     ///
     /// # Errors
     /// `Internal` if something broke; the failures of single tokens are the answer.
     pub(crate) async fn end_tokens(self: &Arc<Self>, leases: Vec<Lease>) -> Result<Vec<Failure>> {
-        let rest = match self.end_bare_tokens(&leases).await {
+        let mut batches = JoinSet::new();
+        for batch in leases.chunks(BATCH) {
+            let (core, batch) = (self.clone(), batch.to_vec());
+            batches.spawn(async move { core.end_batch(batch).await });
+        }
+        let mut singles = JoinSet::new();
+        for lease in all(batches).await?.into_iter().flatten() {
+            let core = self.clone();
+            singles.spawn(async move { (core.revoke_lease(&lease).await, lease) });
+        }
+        let failure = |(outcome, lease): (Result<()>, Lease)| Some((lease, outcome.err()?));
+        Ok(all(singles).await?.into_iter().filter_map(failure).collect())
+    }
+
+    /// The leases of the tokens that are left.
+    async fn end_batch(&self, leases: Vec<Lease>) -> Vec<Lease> {
+        match self.end_bare_tokens(&leases).await {
             Ok(rest) => rest,
             // One of them that cannot be read must not keep the others.
             Err(error) => {
                 tracing::debug!(error = %error.log(), "tokens are revoked one by one");
                 leases
             }
-        };
-        let mut work = JoinSet::new();
-        for lease in rest {
-            let core = self.clone();
-            work.spawn(async move { (core.revoke_lease(&lease).await, lease) });
         }
-        let (mut failures, mut panic) = (Vec::new(), None);
-        while let Some(done) = work.join_next().await {
-            match done {
-                Ok((Ok(()), _)) => {}
-                Ok((Err(error), lease)) => failures.push((lease, error)),
-                Err(error) => panic = Some(error),
-            }
-        }
-        panic.map_or(Ok(failures), |panic| Err(Error::internal(panic)))
     }
 
     /// Ends those tokens on which nothing depends, and answers with the leases of the others.
@@ -124,6 +129,18 @@ impl Core {
                 None => true,
             })
     }
+}
+
+/// Waits for all, even if one breaks.
+async fn all<T: 'static>(mut work: JoinSet<T>) -> Result<Vec<T>> {
+    let (mut outcomes, mut panic) = (Vec::new(), None);
+    while let Some(done) = work.join_next().await {
+        match done {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => panic = Some(error),
+        }
+    }
+    panic.map_or(Ok(outcomes), |panic| Err(Error::internal(panic)))
 }
 
 fn token_of(lease: &Lease) -> Option<&base_types::TokenId> {
