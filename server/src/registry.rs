@@ -25,6 +25,7 @@ pub fn kinds(core: &Weak<Core>) -> Vec<Kind> {
         Kind::of::<engine_kubernetes::Kubernetes>(),
         Kind::of::<engine_kv::Kv1>(),
         Kind::of::<engine_kv::Kv2>(),
+        Kind::of::<engine_ldap::Ldap>(),
         Kind::of::<engine_rabbitmq::Rabbitmq>(),
         // Auth methods.
         Kind::of::<auth_approle::Approle>(),

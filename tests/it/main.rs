@@ -14,6 +14,7 @@ mod full_disk;
 mod headers;
 mod input;
 mod insight;
+mod ldap;
 mod log;
 mod secrecy;
 mod wrapping;

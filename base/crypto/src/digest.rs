@@ -1,11 +1,30 @@
 use aws_lc_rs::digest::{
-    Algorithm, SHA3_256, SHA3_384, SHA3_512, SHA224, SHA256, SHA384, SHA512, digest,
+    Algorithm, Context, SHA3_256, SHA3_384, SHA3_512, SHA224, SHA256, SHA384, SHA512, digest,
 };
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = digest(&SHA256, bytes);
     digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+/// SHA-512 (FIPS 180-4) of what arrives in pieces.
+pub struct Sha512(Context);
+
+impl Default for Sha512 {
+    fn default() -> Self {
+        Self(Context::new(&SHA512))
+    }
+}
+
+impl Sha512 {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub fn finish(self) -> [u8; 64] {
+        self.0.finish().as_ref().try_into().expect("SHA-512 gives 64 bytes")
+    }
 }
 
 /// The digest of `bytes` by an algorithm of FIPS 180-4 or FIPS 202 as Vault names it, such as

@@ -13,12 +13,14 @@ mod kdf;
 mod random;
 pub mod shamir;
 mod sign;
+mod wide_nonce;
 
 pub use aead::{AeadKey, NONCE_LENGTH, TAG_LENGTH};
 pub use compare::constant_time_eq;
-pub use digest::{digest_by_name, sha256};
+pub use digest::{Sha512, digest_by_name, sha256};
 pub use hex::{hex, unhex};
 pub use hmac::HmacKey;
 pub use kdf::hkdf_sha256;
 pub use random::{Random, SeededRandom, SystemRandom, random_array, random_base62, random_uuid};
 pub use sign::{SigningKey, verify_signature};
+pub use wide_nonce::{WIDE_NONCE_LENGTH, WideNonceKey};

@@ -22,6 +22,8 @@ pub(crate) enum Function {
     UnixTime,
     UnixTimeMillis,
     Uppercase,
+    /// For passwords of Active Directory.
+    Utf16Le,
     Uuid,
 }
 
@@ -47,6 +49,7 @@ impl Function {
             "unix_time" => Self::UnixTime,
             "unix_time_millis" => Self::UnixTimeMillis,
             "uppercase" => Self::Uppercase,
+            "utf16le" => Self::Utf16Le,
             "uuid" => Self::Uuid,
             _ => return None,
         })
@@ -62,7 +65,8 @@ impl Function {
             | Self::Random
             | Self::Sha256
             | Self::Timestamp
-            | Self::Uppercase => Some(1),
+            | Self::Uppercase
+            | Self::Utf16Le => Some(1),
             Self::Equal | Self::NotEqual | Self::Truncate | Self::TruncateSha256 => Some(2),
             Self::Replace => Some(3),
         }
@@ -96,6 +100,10 @@ impl Function {
             (Self::Timestamp, [Value::Text(pattern)]) => layout::format(pattern, source.now)?,
             (Self::UnixTime, []) => source.now.seconds().to_string(),
             (Self::UnixTimeMillis, []) => source.now.0.div_euclid(1_000_000).to_string(),
+            // Of anything else it would be no text any more.
+            (Self::Utf16Le, [Value::Text(text)]) if text.is_ascii() => {
+                text.chars().flat_map(|char| [char, '\0']).collect()
+            }
             (Self::Uuid, []) => random_uuid(source.random),
             (Self::Printf, [Value::Text(format), values @ ..]) => printf(format, values)?,
             _ => return Err(fault(self.takes())),
@@ -120,6 +128,7 @@ impl Function {
             Self::UnixTime => "unix_time takes nothing",
             Self::UnixTimeMillis => "unix_time_millis takes nothing",
             Self::Uppercase => "uppercase takes a text",
+            Self::Utf16Le => "utf16le takes a text of ASCII",
             Self::Uuid => "uuid takes nothing",
         }
     }

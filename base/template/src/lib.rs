@@ -57,6 +57,17 @@ enum Value {
     Truth(bool),
 }
 
+/// A part of what a template makes.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Piece<'t> {
+    /// Text of the template itself.
+    Literal(&'t str),
+    /// What an action gave.
+    Value(String),
+}
+
+/// Of all pieces together.
+const PIECES_MAX: usize = 65_536;
 /// Longer than any database's limit on names, and short enough to be harmless.
 const LENGTH_MAX: usize = 4096;
 /// A template names one thing; more text than this only costs time.
@@ -79,9 +90,20 @@ impl Template {
     /// `Invalid` if a function does not take the value it is given, or what it makes or the whole
     /// result is longer than 4096 bytes.
     pub fn render(&self, source: &Source<'_>) -> Result<String> {
-        let mut text = String::new();
-        render(&self.0, source, &mut text)?;
+        let text: String = self.pieces(source)?.iter().map(Piece::text).collect();
+        check_length(&text)?;
         Ok(text)
+    }
+
+    /// Renders without joining, for whoever must tell values from the text around them.
+    ///
+    /// # Errors
+    /// `Invalid` if a function does not take the value it is given, or what it makes is longer than
+    /// 4096 bytes, or all pieces together than 65536.
+    pub fn pieces(&self, source: &Source<'_>) -> Result<Vec<Piece<'_>>> {
+        let mut pieces = Pieces { all: Vec::new(), length: 0 };
+        render(&self.0, source, &mut pieces)?;
+        Ok(pieces.all)
     }
 
     /// Renders a name for what is later removed by its name alone.
@@ -102,17 +124,44 @@ impl Template {
     }
 }
 
-fn render(nodes: &[Node], source: &Source<'_>, text: &mut String) -> Result<()> {
+struct Pieces<'t> {
+    all: Vec<Piece<'t>>,
+    /// Of their texts, in bytes.
+    length: usize,
+}
+
+impl<'t> Pieces<'t> {
+    fn push(&mut self, piece: Piece<'t>) -> Result<()> {
+        self.length += piece.text().len();
+        if self.length > PIECES_MAX {
+            return Err(Error::invalid("template: the result is longer than 65536 bytes"));
+        }
+        self.all.push(piece);
+        Ok(())
+    }
+}
+
+impl Piece<'_> {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Literal(text) => text,
+            Self::Value(text) => text,
+        }
+    }
+}
+
+fn render<'t>(nodes: &'t [Node], source: &Source<'_>, pieces: &mut Pieces<'t>) -> Result<()> {
     for node in nodes {
         match node {
-            Node::Action(pipeline) => text.push_str(&pipeline.value(source)?.into_text()),
+            Node::Action(pipeline) => {
+                pieces.push(Piece::Value(pipeline.value(source)?.into_text()))?
+            }
             Node::If { condition, then, otherwise } => {
                 let holds = condition.value(source)?.holds();
-                render(if holds { then } else { otherwise }, source, text)?;
+                render(if holds { then } else { otherwise }, source, pieces)?;
             }
-            Node::Text(literal) => text.push_str(literal),
+            Node::Text(literal) => pieces.push(Piece::Literal(literal))?,
         }
-        check_length(text)?;
     }
     Ok(())
 }
@@ -237,6 +286,25 @@ mod tests {
         );
         check(r#"{{printf "%s" unix_time}}"#, "1795318841");
         check("{{.DisplayName | base64}}", "dG9rZW4=");
+    }
+
+    #[test]
+    fn pieces_tell_values_from_the_text_around_them() {
+        let template = Template::parse("cn={{.RoleName}}{{if 1}},x{{end}}", &FIELDS).unwrap();
+        let source = Source {
+            fields: &[("RoleName", "a,b")],
+            random: &SeededRandom::new(1),
+            now: Timestamp(0),
+        };
+        let pieces = template.pieces(&source).unwrap();
+        let value = Piece::Value("a,b".to_owned());
+        assert_eq!(pieces, [Piece::Literal("cn="), value, Piece::Literal(",x")]);
+    }
+
+    #[test]
+    fn active_directory_takes_passwords_in_utf_16() {
+        check("{{ \"a\" | utf16le | base64 }}", "YQA=");
+        refuse("{{ .RoleName | utf16le }}", "template: utf16le takes a text of ASCII");
     }
 
     #[test]

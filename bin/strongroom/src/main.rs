@@ -27,6 +27,8 @@ fn main() -> ExitCode {
     let texts: Vec<&str> = args.iter().map_while(|arg| arg.to_str()).collect();
     let wants_help = texts.iter().any(|text| matches!(*text, "-h" | "-help" | "--help"));
     match texts.as_slice() {
+        _ if program == "sops" => files_cli::run(&program, args),
+        ["files", ..] => files_cli::run(&format!("{program} files"), args[1..].to_vec()),
         _ if wants_help => cli::run(&program, args),
         ["server", rest @ ..] => report(serve::server(rest)),
         ["dev", rest @ ..] => report(serve::dev(rest)),

@@ -23,10 +23,18 @@ pub(crate) const COMMANDS: &[Command] = &[
         ..Command::BASE
     },
     Command {
+        name: "files",
+        args: "COMMAND FILE",
+        synopsis: "Encrypt the values of files, as sops does",
+        about: "Needs no server; 'files help' lists the commands.\n\n    \
+                $ {program} files encrypt -i --age age1… secrets.yaml",
+        ..Command::BASE
+    },
+    Command {
         name: "install-shims",
         args: "DIR",
-        synopsis: "Make links so that this program answers to vault and bao",
-        about: "Scripts that call vault or bao then run unchanged.\n\n    \
+        synopsis: "Make links so that this program answers to vault, bao and sops",
+        about: "Scripts that call vault, bao or sops then run unchanged.\n\n    \
                 $ {program} install-shims ~/.local/bin",
         ..Command::BASE
     },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base_types::{BoxFuture, Error, Result, Secret, Timestamp};
+pub(crate) use core_rotation::Login;
 
 use crate::details::Details;
 use crate::{mysql, postgresql, redis};
@@ -61,13 +62,6 @@ pub(crate) struct NewUser<'a> {
     pub(crate) username: &'a str,
     pub(crate) password: &'a Secret<String>,
     pub(crate) expires: Timestamp,
-}
-
-/// What a database says to a name and a password.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Login {
-    Accepted,
-    Refused,
 }
 
 /// What a database says to a statement, unless it repeats the password that stands in it.

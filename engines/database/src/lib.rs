@@ -1,12 +1,11 @@
 //! Users of databases that live as long as their lease, and passwords of users that stay.
 //!
 //! ```text
-//! config/{name}                  how a database is reached
-//! role/{name}                    how users are made there
-//! static-role/{name}             one user whose password changes by itself, or two that alternate
-//! account/{database}/{hash}      which static role has a user
-//! due/{time}/{database}/{name}   which static role wants something done when, in that order
+//! config/{name}   how a database is reached
+//! role/{name}     how users are made there
 //! ```
+//!
+//! Users that stay are stored as `core_rotation` says, with the database for their target.
 //!
 //! The lease of a user is stored before the user is made, and the new password of a user that stays
 //! before the database is told: whatever the moment of a crash, nothing is left that nobody knows.
@@ -17,7 +16,6 @@ mod credential;
 mod creds;
 mod details;
 mod driver;
-mod locks;
 mod mysql;
 mod names;
 mod pool;
@@ -26,7 +24,6 @@ mod redis;
 mod role;
 mod root;
 mod rotation;
-mod schedule;
 mod sql;
 mod statements;
 mod static_role;
@@ -34,27 +31,24 @@ mod static_role_request;
 mod static_roles;
 mod url;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use base_crypto::Random;
 use base_types::{Clock, Result, Ttl};
 use core_barrier::View;
-use core_engine_api::{Engine, Meta, Mount, Role, Routes, Services, Verb};
+use core_engine_api::{Engine, Meta, Mount, Role, Routes, Verb};
+use core_rotation::{Locks, Rotations, rotate_due};
 
 use connections::Connections;
-use locks::Locks;
 
 pub struct Database {
     storage: View,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    services: Arc<dyn Services>,
     connections: Connections,
-    /// Held while the password of the user at `config/{name}` or `static-role/{name}` changes.
+    /// Held while the password of the administrator at `config/{name}` changes.
     locks: Locks,
-    /// The databases in which rotations run at the moment.
-    rotating: Mutex<HashSet<String>>,
+    rotations: Rotations,
 }
 
 impl Engine for Database {
@@ -67,15 +61,15 @@ impl Engine for Database {
     };
 
     async fn open(mount: Mount) -> Result<Self> {
-        let Mount { storage, clock, random, services, .. } = mount;
+        let rotations = Rotations::of(&mount);
+        let Mount { storage, clock, random, .. } = mount;
         Ok(Self {
             storage,
             clock,
             random,
-            services,
             connections: Connections::default(),
             locks: Locks::default(),
-            rotating: Mutex::default(),
+            rotations,
         })
     }
 
@@ -124,7 +118,7 @@ impl Engine for Database {
         table
             .on(Verb::Write, "rotate-role/{name}", Self::rotate_role)
             .summary("Change the password of a user that stays now.");
-        table.every(Ttl::from_seconds(1), Self::rotate_due);
+        table.every(Ttl::from_seconds(1), rotate_due::<Self>);
 
         table.exists("config/{name}", Self::connection_exists);
         table.exists("roles/{name}", Self::role_exists);

@@ -1,4 +1,4 @@
-use base_types::{Error, Result};
+pub(crate) use core_rotation::check_name as check;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -7,24 +7,6 @@ use serde::Deserialize;
 pub(crate) struct Named {
     /// Its name.
     pub(crate) name: String,
-}
-
-const LENGTH_MAX: usize = 256;
-
-/// The names that Vault's pattern for them lets through: letters, digits and `_`, and between them
-/// also `.` and `-`.
-///
-/// # Errors
-/// `Invalid`, saying what a name may hold.
-pub(crate) fn check(name: &str) -> Result<()> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let fits = name.chars().all(|c| is_word(c) || c == '.' || c == '-');
-    if fits && name.starts_with(is_word) && name.ends_with(is_word) && name.len() <= LENGTH_MAX {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "a name holds letters, digits and '_', between them also '.' and '-', at most 256",
-    ))
 }
 
 /// Whether one of the patterns, in which `*` at an end stands for anything, is `name`.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use base_crypto::random_base62;
-use base_types::{Error, ErrorKind, Result, Secret};
+use base_types::{Error, Result, Secret};
 use core_barrier::Sealed;
 use core_engine_api::{Call, Response};
 
@@ -75,17 +75,8 @@ impl Database {
         connection: &Connection,
         policy: Option<&str>,
     ) -> Result<Secret<String>> {
-        let own = Some(connection.password_policy.as_str());
-        let policy = policy.into_iter().chain(own).find(|policy| !policy.is_empty());
-        let made = self.services.password(policy).await;
-        made.map_err(|error| {
-            // The policy is missing, and not what was asked for.
-            let error = match error.kind() {
-                ErrorKind::NotFound => Error::invalid("no password policy found"),
-                _ => error,
-            };
-            error.at("failed to generate password")
-        })
+        let own = connection.password_policy.as_str();
+        self.rotations.password(&[policy.unwrap_or_default(), own]).await
     }
 }
 

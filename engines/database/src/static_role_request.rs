@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
 use base_types::{Error, Result, Secret, Timestamp, Ttl};
+use core_rotation::Schedule;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::credential::Credential;
-use crate::schedule::{Cron, Schedule};
 use crate::statements::Statements;
-use crate::static_role::{Account, StaticRole};
+use crate::static_role::{DatabaseRole, StaticRole};
 
 /// A request that makes or changes a role of a user that stays.
 #[derive(Deserialize, JsonSchema)]
@@ -40,10 +40,6 @@ pub(crate) struct WriteStaticRole {
     credential_config: Option<BTreeMap<String, String>>,
 }
 
-/// As in Vault.
-const PERIOD_MIN: Ttl = Ttl::from_seconds(5);
-const WINDOW_MIN: Ttl = Ttl::from_seconds(3600);
-
 impl WriteStaticRole {
     /// The role as it is before its first rotation.
     pub(crate) fn new_role(&self, now: Timestamp) -> Result<StaticRole> {
@@ -66,23 +62,12 @@ impl WriteStaticRole {
         let schedule = self.schedule()?.ok_or_else(|| {
             Error::invalid("rotation_period is required to create static accounts")
         })?;
-        let accounts = usernames.into_iter().map(|username| Account { username, password: None });
-        let accounts: Vec<_> = accounts.collect();
-        let mut role = StaticRole {
+        let own = DatabaseRole {
             db_name,
-            // So that the first is the next.
-            current: accounts.len() - 1,
-            accounts,
-            schedule,
-            grace_period: Ttl::ZERO,
             rotation_statements: Statements::default(),
             credential: Credential::default(),
-            last_rotation: None,
-            next_rotation: now,
-            retirement: None,
-            change: None,
-            failure: None,
         };
+        let mut role = StaticRole::new(own, usernames, schedule, now);
         self.apply_rest(&mut role)?;
         Ok(role)
     }
@@ -102,7 +87,7 @@ impl WriteStaticRole {
             return Err(Error::invalid("password is given when a role is created, and only then"));
         }
         if let Some(db_name) = self.db_name.as_ref().filter(|name| !name.is_empty()) {
-            role.db_name.clone_from(db_name);
+            role.own.db_name.clone_from(db_name);
         }
         if let Some(schedule) = self.schedule()?
             && schedule != role.schedule
@@ -117,9 +102,11 @@ impl WriteStaticRole {
 
     fn apply_rest(&self, role: &mut StaticRole) -> Result<()> {
         if let Some(statements) = &self.rotation_statements {
-            role.rotation_statements = statements.clone();
+            role.own.rotation_statements = statements.clone();
         }
-        role.credential.apply(self.credential_type.as_deref(), self.credential_config.as_ref())?;
+        role.own
+            .credential
+            .apply(self.credential_type.as_deref(), self.credential_config.as_ref())?;
         if let Some(grace) = self.grace_period {
             role.grace_period = grace;
         }
@@ -135,31 +122,7 @@ impl WriteStaticRole {
     }
 
     fn schedule(&self) -> Result<Option<Schedule>> {
-        let cron = self.rotation_schedule.as_deref().filter(|cron| !cron.is_empty());
-        match (self.rotation_period, cron, self.rotation_window) {
-            (Some(_), Some(_), _) => Err(Error::invalid(
-                "mutually exclusive fields rotation_period and rotation_schedule were both specified; \
-                 only one of them can be provided",
-            )),
-            (Some(_), None, Some(_)) => {
-                Err(Error::invalid("rotation_window is invalid with use of rotation_period"))
-            }
-            (Some(period), None, None) if period < PERIOD_MIN => {
-                Err(Error::invalid("rotation_period must be 5 seconds or more"))
-            }
-            (Some(period), None, None) => Ok(Some(Schedule::Period(period))),
-            (None, Some(_), Some(window)) if window < WINDOW_MIN => {
-                Err(Error::invalid("rotation_window must be 3600 seconds or more"))
-            }
-            (None, Some(cron), window) => {
-                Cron::parse(cron).map_err(|e| e.at("could not parse rotation_schedule"))?;
-                let (cron, window) = (cron.to_owned(), window.unwrap_or_default());
-                Ok(Some(Schedule::Times { cron, window }))
-            }
-            (None, None, Some(_)) => {
-                Err(Error::invalid("rotation_window needs rotation_schedule beside it"))
-            }
-            (None, None, None) => Ok(None),
-        }
+        let cron = self.rotation_schedule.as_deref();
+        Schedule::requested(self.rotation_period, cron, self.rotation_window)
     }
 }

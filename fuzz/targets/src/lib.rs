@@ -11,6 +11,7 @@
 mod audit_log;
 mod body;
 mod config;
+mod document;
 mod hcl;
 mod passwords;
 mod policy;
@@ -32,6 +33,7 @@ use tokio::runtime::{Builder, Runtime};
 pub use audit_log::audit_log;
 pub use body::body;
 pub use config::config;
+pub use document::document;
 pub use hcl::hcl;
 pub use passwords::passwords;
 pub use policy::policy;
@@ -51,6 +53,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("audit_log", audit_log),
     ("body", body),
     ("config", config),
+    ("document", document),
     ("hcl", hcl),
     ("passwords", passwords),
     ("policy", policy),

@@ -7,28 +7,100 @@ use serde::{Deserialize, Serialize};
 /// When a password changes by itself.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Schedule {
+pub enum Schedule {
     /// So long after the last time.
     Period(Ttl),
     /// At the times that a cron expression names in UTC. What could not begin within the window
     /// after such a time waits for the next; zero is no limit.
     Times { cron: String, window: Ttl },
+    /// Only when somebody asks.
+    OnDemand,
 }
 
+/// What is shown of a schedule.
+#[derive(Default, Serialize)]
+pub struct Times<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation_period: Option<Ttl>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation_schedule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation_window: Option<Ttl>,
+}
+
+/// As in Vault.
+const PERIOD_MIN: Ttl = Ttl::from_seconds(5);
+const WINDOW_MIN: Ttl = Ttl::from_seconds(3600);
+
 impl Schedule {
+    /// What the fields `rotation_period`, `rotation_schedule` and `rotation_window` of a request say,
+    /// if they say anything.
+    ///
+    /// # Errors
+    /// `Invalid` if they do not fit together, or one of them cannot be.
+    pub fn requested(
+        period: Option<Ttl>,
+        cron: Option<&str>,
+        window: Option<Ttl>,
+    ) -> Result<Option<Self>> {
+        let cron = cron.filter(|cron| !cron.is_empty());
+        match (period, cron, window) {
+            (Some(_), Some(_), _) => Err(Error::invalid(
+                "mutually exclusive fields rotation_period and rotation_schedule were both specified; \
+                 only one of them can be provided",
+            )),
+            (Some(_), None, Some(_)) => {
+                Err(Error::invalid("rotation_window is invalid with use of rotation_period"))
+            }
+            (Some(period), None, None) if period < PERIOD_MIN => {
+                Err(Error::invalid("rotation_period must be 5 seconds or more"))
+            }
+            (Some(period), None, None) => Ok(Some(Self::Period(period))),
+            (None, Some(_), Some(window)) if window < WINDOW_MIN => {
+                Err(Error::invalid("rotation_window must be 3600 seconds or more"))
+            }
+            (None, Some(cron), window) => {
+                Cron::parse(cron).map_err(|e| e.at("could not parse rotation_schedule"))?;
+                let (cron, window) = (cron.to_owned(), window.unwrap_or_default());
+                Ok(Some(Self::Times { cron, window }))
+            }
+            (None, None, Some(_)) => {
+                Err(Error::invalid("rotation_window needs rotation_schedule beside it"))
+            }
+            (None, None, None) => Ok(None),
+        }
+    }
+
+    /// As answers show it.
+    pub fn times(&self) -> Times<'_> {
+        match self {
+            Self::Period(period) => Times { rotation_period: Some(*period), ..Times::default() },
+            Self::Times { cron, window } => Times {
+                rotation_schedule: Some(cron),
+                rotation_window: Some(*window).filter(|window| !window.is_zero()),
+                ..Times::default()
+            },
+            Self::OnDemand => Times::default(),
+        }
+    }
+
     /// The first time after `last`. A stored expression has been parsed before.
-    pub(crate) fn next_after(&self, last: Timestamp) -> Result<Timestamp> {
+    ///
+    /// # Errors
+    /// `Invalid` if an expression never comes true.
+    pub fn next_after(&self, last: Timestamp) -> Result<Timestamp> {
         match self {
             Self::Period(period) => Ok(last.plus(*period)),
             Self::Times { cron, .. } => Cron::parse(cron)?.next_after(last),
+            Self::OnDemand => Ok(Timestamp(i64::MAX)),
         }
     }
 
     /// Whether what was to begin at `due` may still begin `now`.
-    pub(crate) fn may_begin(&self, due: Timestamp, now: Timestamp) -> bool {
+    pub fn may_begin(&self, due: Timestamp, now: Timestamp) -> bool {
         match self {
             Self::Times { window, .. } if !window.is_zero() => now <= due.plus(*window),
-            _ => true,
+            Self::Times { .. } | Self::Period(_) | Self::OnDemand => true,
         }
     }
 }
@@ -231,5 +303,6 @@ mod tests {
         assert!(!times(3600).may_begin(at(0), at(3601)));
         assert!(times(0).may_begin(at(0), at(1_000_000)));
         assert!(Schedule::Period(Ttl::from_seconds(5)).may_begin(at(0), at(1_000_000)));
+        assert!(Schedule::OnDemand.next_after(at(0)).unwrap() > at(1 << 32));
     }
 }

@@ -5,10 +5,10 @@ use tokio::sync::OwnedMutexGuard;
 
 /// One turn at a time for each name; what is done to one name waits for no other.
 #[derive(Default)]
-pub(crate) struct Locks(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+pub struct Locks(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
 impl Locks {
-    pub(crate) async fn turn(&self, name: &str) -> OwnedMutexGuard<()> {
+    pub async fn turn(&self, name: &str) -> OwnedMutexGuard<()> {
         let lock = {
             let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // Nobody holds or awaits those that only the map knows.

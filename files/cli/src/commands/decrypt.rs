@@ -1,0 +1,20 @@
+use files_sops::{Path, emit_value};
+
+use crate::session::{Session, Stop};
+
+pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
+    let input = session.read_or_stdin()?;
+    let (format, output) = session.formats(&input)?;
+    let open = session.open(format, &input.text)?;
+    let path: Option<Path> = session.flags.value("extract").map(str::parse).transpose()?;
+    let bytes = match path.filter(|path| !path.is_empty()) {
+        None => open.plain(output, session.indent()?)?,
+        Some(path) => {
+            let tree = open.trees().first().map_or(&[][..], Vec::as_slice);
+            let value = path.get(tree).map_err(|failure| failure.at("error truncating tree"))?;
+            emit_value(output, &value, session.indent()?)?
+        }
+    };
+    session.write(&input, &zeroize::Zeroizing::new(bytes))?;
+    Ok(0)
+}

@@ -1,0 +1,41 @@
+use files_sops::{KeyGroup, KeyGroups, MasterKey, SOURCES};
+
+use crate::session::{Session, Stop};
+
+pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
+    let [path] = session.arguments("FILE")?;
+    let input = session.read(path)?;
+    let (format, _) = session.formats(&input)?;
+    let open = session.open(format, &input.text)?;
+    let mut groups = open.metadata().groups.clone();
+    change(session, &mut groups)?;
+    let bytes = open.rotate(groups, &session.surroundings)?;
+    session.write(&input, &bytes)?;
+    Ok(0)
+}
+
+/// Adds keys to the first group, and removes them from all.
+fn change(session: &Session, groups: &mut KeyGroups) -> Result<(), Stop> {
+    let named = |before: &str| {
+        let mut keys = Vec::new();
+        for source in SOURCES {
+            let names = session.flags.list(&format!("{before}{}", source.row().flag));
+            keys.extend(MasterKey::list(source, &names, &session.surroundings)?);
+        }
+        Ok::<_, Stop>(keys)
+    };
+    let (added, removed) = (named("add-")?, named("rm-")?);
+    for group in &mut groups.groups {
+        group.keys.retain(|key| !removed.iter().any(|other| other.is(key)));
+    }
+    if groups.groups.is_empty() {
+        groups.groups.push(KeyGroup::default());
+    }
+    let first = &mut groups.groups[0].keys;
+    for key in added {
+        if !first.iter().any(|other| other.is(&key)) {
+            first.push(key);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! Files of SOPS: values encrypted one by one in files that stay readable, with the key that
+//! encrypts them wrapped by the keys of people and machines.
+//!
+//! [`encrypt`] makes such a file; [`EncryptedFile`] reads one, its [`KeyGroups`] give the
+//! [`DataKey`], and with that it becomes an [`OpenFile`], whose values can be read, replaced or put
+//! under a new key. Files are those of sops: every version from 3.7 on is read, and 3.9 and later
+//! read what is written. In an edit only what has changed differs in the text.
+//!
+//! Where master keys live is a [`KeySource`] each; who may read a new file is in
+//! [`Config`](config::Config), the file `.sops.yaml`. Nothing here knows terminals or arguments.
+
+pub mod config;
+mod crypt;
+mod emit;
+mod failure;
+mod file;
+mod flat;
+mod group;
+mod key;
+mod mac;
+mod metadata;
+mod path;
+mod pattern;
+mod place;
+mod plain;
+mod selector;
+mod value;
+mod walk;
+mod words;
+
+pub use emit::{emit_value, text};
+pub use failure::{Failure, FailureKind, Result};
+pub use file::{EncryptedFile, OpenFile, Protection, encrypt, is_encrypted};
+pub use group::{KeyGroup, KeyGroups};
+pub use key::{KeySource, MasterKey, Row, SOURCES, Surroundings};
+pub use metadata::Metadata;
+pub use path::{Path, Step, value_of_json};
+pub use selector::{Selector, SelectorPattern};
+pub use value::DataKey;
+pub use words::words;
