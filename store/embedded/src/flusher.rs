@@ -24,15 +24,9 @@ pub(crate) struct Frozen {
     pub(crate) mark: Mark,
 }
 
-/// What the flusher moves is safe already, so whoever answers a request goes first; yet it must keep
-/// up with what is written.
-const NICENESS: i32 = 4;
-
 impl Flusher {
     /// Works until the writer hangs up.
     pub(crate) fn run(self, tables: &Receiver<Frozen>) {
-        // On Linux it is the thread's own. Where the system refuses, all works the same.
-        let _ = rustix::process::nice(NICENESS);
         while let Ok(frozen) = tables.recv() {
             if let Err(error) = self.flush(frozen) {
                 // The table stays where it is, in memory and in the log, so nothing is lost.
