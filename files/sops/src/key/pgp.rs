@@ -74,12 +74,18 @@ impl KeySource for Pgp {
     }
 }
 
+/// As much as a pipe takes before anybody reads (pipe(7)); a wrapped key is far shorter.
+const INPUT_MAX: usize = 64 << 10;
+
 /// What `gpg` makes of `input`, or what it complains about.
 fn run(
     with: &Surroundings<'_>,
     arguments: &[&str],
     input: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, String> {
+    if input.len() > INPUT_MAX {
+        return Err(format!("what should be a wrapped key is longer than {INPUT_MAX} bytes"));
+    }
     let program = with.variable("SOPS_GPG_EXEC").unwrap_or("gpg");
     let mut child = Command::new(program)
         .args(arguments)
@@ -88,7 +94,7 @@ fn run(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("'{program}' cannot be started: {error}"))?;
-    // The input is shorter than a pipe's buffer, so writing it all first cannot block.
+    // The input fits into a pipe, so writing it all first cannot block.
     if let Some(mut stdin) = child.stdin.take() {
         // A program that ends early says why on its standard error.
         let _ = stdin.write_all(input);
@@ -100,4 +106,30 @@ fn run(
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     Err(format!("'{program}' failed: {}", complaint.trim().replace('\n', "; ")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashMap;
+
+    use base_crypto::SystemRandom;
+    use base_types::SystemClock;
+
+    use super::*;
+
+    /// A file could hold anything, and both programs would wait for each other for ever.
+    #[test]
+    fn what_fills_a_pipe_is_not_handed_over() {
+        let with = Surroundings {
+            variables: HashMap::from([("SOPS_GPG_EXEC".to_owned(), "true".to_owned())]),
+            clock: &SystemClock::default(),
+            random: &SystemRandom,
+            ask: |_| None,
+        };
+        let unwrap = |length| Pgp.unwrap(&[], &"x".repeat(length), &with);
+        assert!(unwrap(INPUT_MAX).is_ok());
+        let failure = unwrap(INPUT_MAX + 1).err().unwrap();
+        assert!(failure.text.contains("longer than 65536 bytes"), "{}", failure.text);
+    }
 }
