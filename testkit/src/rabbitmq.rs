@@ -19,9 +19,19 @@ pub struct RabbitMq {
     epmd: Child,
     folder: TempDir,
     pub address: SocketAddr,
+    /// The port where it speaks TLS, if it has a certificate; it is for `localhost`.
+    pub secure_port: u16,
     epmd_port: u16,
     /// Where other nodes would speak to it.
     distribution: u16,
+}
+
+/// What it shows and asks for where it speaks TLS, as PEM.
+pub struct Certificates<'a> {
+    /// Who signs the certificates of its clients; it wants to see one.
+    pub authority: &'a str,
+    pub certificate: &'a str,
+    pub key: &'a str,
 }
 
 /// The name and password of the administrator.
@@ -35,14 +45,38 @@ impl RabbitMq {
     /// # Panics
     /// If it is not installed or does not start; the text says which.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same with TLS at a port of its own.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_with(certificates: Option<Certificates<'_>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let [http, epmd_port, distribution] = free_ports();
+        let [http, secure_port, epmd_port, distribution] = free_ports();
         let (user, password) = ADMINISTRATOR;
-        let config = format!(
+        let mut config = format!(
             "listeners.tcp = none\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {http}\n\
              default_user = {user}\ndefault_pass = {password}\n"
         );
         let place = |name: &str| folder.path().join(name);
+        if let Some(Certificates { authority, certificate, key }) = certificates {
+            config.push_str(&format!(
+                "management.ssl.ip = 127.0.0.1\nmanagement.ssl.port = {secure_port}\n\
+                 management.ssl.verify = verify_peer\n\
+                 management.ssl.fail_if_no_peer_cert = true\n"
+            ));
+            for (setting, text) in
+                [("cacertfile", authority), ("certfile", certificate), ("keyfile", key)]
+            {
+                fs::write(place(setting), text).unwrap();
+                config.push_str(&format!(
+                    "management.ssl.{setting} = {}\n",
+                    place(setting).display()
+                ));
+            }
+        }
         fs::write(place("rabbitmq.conf"), config).unwrap();
         fs::write(place("plugins"), "[rabbitmq_management].").unwrap();
         let epmd = Command::new("epmd")
@@ -52,7 +86,7 @@ impl RabbitMq {
             .expect("epmd cannot be started: install rabbitmq-server, or run cargo xtask setup");
         let broker = broker(folder.path(), epmd_port, distribution);
         let address = ([127, 0, 0, 1], http).into();
-        let mut this = Self { broker, epmd, folder, address, epmd_port, distribution };
+        let mut this = Self { broker, epmd, folder, address, secure_port, epmd_port, distribution };
         this.wait().await;
         this
     }
@@ -157,8 +191,8 @@ fn broker(folder: &Path, epmd_port: u16, distribution: u16) -> Child {
         .expect("RabbitMQ cannot be started: install rabbitmq-server, or run cargo xtask setup")
 }
 
-/// Three ports that nobody listens on; all are held until all are known.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+/// Ports that nobody listens on; all are held until all are known.
+fn free_ports() -> [u16; 4] {
+    let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -44,6 +44,16 @@ async fn keys_work_as_long_as_their_leases() {
     ] {
         leaves_nothing_behind_after_a_power_cut(&moto, keeping).await;
     }
+    // The last of these is of the new key, and the one before it is gone by then.
+    for keeping in [
+        Keeping::Request("Action=CreateAccessKey"),
+        Keeping::Answer("Action=CreateAccessKey"),
+        Keeping::Request("Action=GetCallerIdentity"),
+        Keeping::Request("Action=DeleteAccessKey"),
+        Keeping::Answer("Action=DeleteAccessKey"),
+    ] {
+        gives_out_a_key_that_works_after_a_power_cut(&moto, keeping).await;
+    }
 }
 
 impl<'a> World<'a> {
@@ -351,6 +361,48 @@ async fn leaves_nothing_behind_after_a_power_cut(moto: &Moto, keeping: Keeping) 
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_eq!(world.made(), [""; 0]);
     assert_eq!(leases(&after).await, 404);
+}
+
+/// The power goes while the key of a user that stays is changed.
+async fn gives_out_a_key_that_works_after_a_power_cut(moto: &Moto, keeping: Keeping) {
+    let name = format!("static-{}", moto.users().len());
+    let world = World::new(moto, &format!("keeper-of-{name}")).await;
+    let before = moto.user(&name, LIST_USERS);
+    let mut gate = Gate::before(moto.address).await;
+    world.configure(&format!("http://{}", gate.address)).await;
+    gate.keep(keeping);
+    let body = json!({ "username": name, "rotation_period": "1h" });
+    let after = {
+        let writing = world.write("aws/static-roles/app", body);
+        tokio::select! {
+            answer = writing => panic!("it was to be kept: {answer:?}"),
+            () = gate.has_kept(1) => world.server.after_a_power_cut().await,
+        }
+    };
+    // The server that was there before goes on in this process: it must meet nobody any more.
+    gate.keep(Keeping::Everything);
+    let (root, url) = (&after.root, moto.url());
+    let config = json!({
+        "access_key": world.own.id, "secret_key": world.own.secret,
+        "iam_endpoint": url, "sts_endpoint": url,
+    });
+    let answer = after.call("POST", "aws/config/root", root, Some(config)).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let read = async || after.call("GET", "aws/static-creds/app", root, None).await;
+    until(async || read().await.status == 200).await;
+    let key = Key::of(&read().await.json()["data"]);
+    assert_eq!(status(moto, &key, "ListUsers"), 200);
+    // What nobody knows has not stayed, and neither has what was there before.
+    let keys = || elements(&moto.iam("ListAccessKeys", &[("UserName", &name)]), "AccessKeyId");
+    until(async || keys() == [key.id.as_str()]).await;
+    assert_eq!(status(moto, &before, "ListUsers"), 403);
+    until(async || {
+        let shown = after.call("GET", "aws/static-roles/app", root, None).await.json();
+        shown["data"]["last_vault_rotation"].is_string()
+    })
+    .await;
+    let audit = after.audit_log();
+    assert!(!audit.contains(&key.secret), "the secret is nobody's to read");
 }
 
 /// The status of a list of the engine's leases.

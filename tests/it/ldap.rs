@@ -176,6 +176,80 @@ async fn passwords_of_accounts_that_stay_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_accounts_take_turns() {
+    let world = World::start().await;
+    let dn = ["a", "b"].map(|name| json!(world.slapd.add_person(name, name)));
+    let pair = json!({
+        "usernames": ["a", "b"], "rotation_period": "1h", "grace_period": "5s",
+    });
+    for (change, fault) in [
+        (json!({ "username": "a" }), "usernames are two different ones, in place of username"),
+        (json!({ "usernames": ["a", "a"] }), "usernames are two different ones"),
+        (json!({ "usernames": ["a"] }), "usernames are two different ones"),
+        (json!({ "usernames": ["a", ""] }), "username must not be empty"),
+        (json!({ "usernames": ["a", "nobody"] }), "expected one entry with cn=\"nobody\""),
+        (json!({ "dn": dn[0] }), "dn goes with username"),
+        (json!({ "grace_period": "1h" }), "grace_period must be shorter than rotation_period"),
+        (json!({ "usernames": null, "username": "a" }), "grace_period needs two usernames"),
+    ] {
+        let mut body = pair.clone();
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let (status, error) = world.fails("POST", "ldap/static-role/pair", body).await;
+        assert!(status == 400 && error.starts_with(fault), "{change}: {error}");
+    }
+    assert!(world.slapd.binds(text(&dn[0]), "a"), "nothing has been touched");
+
+    world.ok("POST", "ldap/static-role/pair", pair).await;
+    let first = world.static_cred("pair").await;
+    assert_eq!((&first["username"], first.get("dn")), (&json!("a"), None));
+    assert!(world.binds(&dn[0], &first["password"]));
+    until("the other one is retired", async || !world.slapd.binds(text(&dn[1]), "b")).await;
+    let shown = world.ok("GET", "ldap/static-role/pair", Value::Null).await["data"].clone();
+    assert_eq!(
+        (&shown["usernames"], &shown["grace_period"], shown.get("dn")),
+        (&json!(["a", "b"]), &json!(5), None)
+    );
+    let rotated = world.ok("POST", "ldap/rotate-role/pair", json!({})).await;
+    assert_eq!(rotated["warnings"], Value::Null);
+    let second = world.static_cred("pair").await;
+    assert_eq!((&second["username"], &second["previous_username"]), (&json!("b"), &json!("a")));
+    assert!(second["previous_retires"].is_string(), "{second}");
+    assert!(world.binds(&dn[1], &second["password"]));
+    until("the first one retires after its grace", async || {
+        !world.binds(&dn[0], &first["password"])
+    })
+    .await;
+    until("that is told", async || {
+        world.static_cred("pair").await.get("previous_username").is_none()
+    })
+    .await;
+    assert!(world.binds(&dn[1], &second["password"]));
+
+    // Whoever cannot wait takes the password from who still has it.
+    let longer = json!({ "grace_period": "30m" });
+    world.ok("POST", "ldap/static-role/pair", longer).await;
+    world.ok("POST", "ldap/rotate-role/pair", json!({})).await;
+    let third = world.static_cred("pair").await;
+    assert_eq!(third["username"], "a");
+    assert!(world.binds(&dn[0], &third["password"]) && world.binds(&dn[1], &second["password"]));
+    let rotated = world.ok("POST", "ldap/rotate-role/pair", json!({})).await;
+    assert!(text(&rotated["warnings"][0]).contains("within its grace period"), "{rotated}");
+    let fourth = world.static_cred("pair").await;
+    assert!(world.binds(&dn[1], &fourth["password"]) && !world.binds(&dn[1], &second["password"]));
+    assert!(world.binds(&dn[0], &third["password"]));
+
+    // Neither is in other hands.
+    for name in ["a", "b"] {
+        let role = json!({ "username": name, "rotation_period": "1h" });
+        let (status, error) = world.fails("POST", "ldap/static-role/thief", role).await;
+        assert!(status == 400 && error.contains("is already changed by"), "{error}");
+    }
+    let change = json!({ "usernames": ["b", "a"] });
+    let (_, error) = world.fails("POST", "ldap/static-role/pair", change).await;
+    assert_eq!(error, "cannot update static account username");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn entries_end_with_their_leases() {
     let world = World::start().await;
     world.role("app", "1h").await;

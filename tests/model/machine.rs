@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base_crypto::{Random, SeededRandom};
 use base_types::{ErrorKind, ManualClock, Namespace, RequestPath, Secret, Timestamp, Ttl};
 use core_engine_api::{Body, Kind, Verb};
+use core_lease::DueSearch;
 use core_pipeline::{AuditSetup, Core, NewMount, Parts, Peer, Request, Settings};
 use core_seal::{Seals, StaticKey};
 use serde_json::Value;
@@ -94,7 +95,7 @@ impl Machine {
     /// Lets time pass, and the server finish what that brings about.
     pub(crate) async fn advance(&self, seconds: u64) {
         self.clock.advance(Ttl::from_seconds(seconds));
-        while !self.core.leases.due(1).await.unwrap().leases.is_empty() {
+        while !DueSearch::default().next(&self.core.leases, 1).await.unwrap().entries.is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }

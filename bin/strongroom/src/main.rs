@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use base_types::Error;
+use scan_cli::Dialect;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,8 +28,15 @@ fn main() -> ExitCode {
     let texts: Vec<&str> = args.iter().map_while(|arg| arg.to_str()).collect();
     let wants_help = texts.iter().any(|text| matches!(*text, "-h" | "-help" | "--help"));
     match texts.as_slice() {
+        _ if program == "kubeseal" => files_seal::run(&program, args),
         _ if program == "sops" => files_cli::run(&program, args),
+        _ if program == "gitleaks" => scan_cli::run(&program, Dialect::Gitleaks, args),
+        ["age", ..] => files_age::run(&format!("{program} age"), args[1..].to_vec()),
         ["files", ..] => files_cli::run(&format!("{program} files"), args[1..].to_vec()),
+        ["seal", ..] => files_seal::run(&format!("{program} seal"), args[1..].to_vec()),
+        ["scan", ..] => {
+            scan_cli::run(&format!("{program} scan"), Dialect::Strongroom, args[1..].to_vec())
+        }
         _ if wants_help => cli::run(&program, args),
         ["server", rest @ ..] => report(serve::server(rest)),
         ["dev", rest @ ..] => report(serve::dev(rest)),

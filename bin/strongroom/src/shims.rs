@@ -7,7 +7,7 @@ use base_types::{Error, Result};
 use crate::words::say;
 
 /// The other names that this program answers to.
-const NAMES: [&str; 3] = ["bao", "sops", "vault"];
+const NAMES: [&str; 5] = ["bao", "gitleaks", "kubeseal", "sops", "vault"];
 
 /// `install-shims DIR`: links under the other names. A file that is there already is left alone.
 pub(crate) fn install(args: &[&str]) -> Result<ExitCode> {

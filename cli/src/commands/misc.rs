@@ -31,10 +31,26 @@ pub(crate) const COMMANDS: &[Command] = &[
         ..Command::BASE
     },
     Command {
+        name: "age",
+        args: "COMMAND FILE",
+        synopsis: "Encrypt files for people and machines, as age does",
+        about: "Needs no server; 'age --help' lists the commands.\n\n    \
+                $ {program} age encrypt -r age1… -o notes.age notes.txt",
+        ..Command::BASE
+    },
+    Command {
+        name: "seal",
+        args: "FLAGS",
+        synopsis: "Seal secrets of Kubernetes, as kubeseal does",
+        about: "Needs no server; 'seal --help' lists the flags.\n\n    \
+                $ {program} seal --cert controller.pem -o yaml < secret.yaml > sealed.yaml",
+        ..Command::BASE
+    },
+    Command {
         name: "install-shims",
         args: "DIR",
-        synopsis: "Make links so that this program answers to vault, bao and sops",
-        about: "Scripts that call vault, bao or sops then run unchanged.\n\n    \
+        synopsis: "Make links so that this program answers to vault, bao, sops and kubeseal",
+        about: "Scripts that call vault, bao, sops or kubeseal then run unchanged.\n\n    \
                 $ {program} install-shims ~/.local/bin",
         ..Command::BASE
     },

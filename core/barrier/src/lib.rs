@@ -14,6 +14,7 @@ mod record;
 mod rotation;
 mod sealed;
 mod transaction;
+mod turn;
 mod view;
 
 pub use barrier::{Barrier, KEYRING, KeyStatus};
@@ -21,4 +22,5 @@ pub use record::Record;
 pub use rotation::RotationConfig;
 pub use sealed::Sealed;
 pub use transaction::Tx;
+pub use turn::take_turns;
 pub use view::View;

@@ -54,6 +54,10 @@ pub struct Token {
     /// Its revocation has begun: it is refused, and what depends on it is being taken down.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoking: bool,
+    /// Nothing has ever depended on it, no child, no secret, nothing of its own that is stored: all
+    /// there is to take down is the token. Of tokens from before this was kept nobody knows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bare: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -107,6 +111,12 @@ impl Token {
     /// The id of its lease: the path that made it and a part of its hash.
     pub fn lease_id(&self) -> String {
         format!("{}/h{}", self.path, self.id)
+    }
+
+    /// The id of the token whose lease this would be.
+    pub fn in_lease(id: &str) -> Option<TokenId> {
+        let (_, hash) = id.rsplit_once("/h")?;
+        Some(TokenId(hash.into()))
     }
 }
 
@@ -163,10 +173,14 @@ mod tests {
                 internal: RawValue::from_string("{\"r\":1}".into()).unwrap(),
             }),
             revoking: false,
+            bare: false,
         };
         let golden = r#"{"id":"t1","kind":"service","accessor":"a1","namespace":"root","policies":["default"],"display_name":"token","parent":"t0","created":"1970-01-01T00:00:10Z","expires":"1970-01-01T00:00:20Z","ttl":10,"uses":{"left":3},"path":"auth/token/create","renewable":true,"login":{"mount":"m","internal":{"r":1}}}"#;
         assert_eq!(serde_json::to_string(&token).unwrap(), golden);
         let read: Token = serde_json::from_str(golden).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), golden);
+        let bare = Token { bare: true, ..read };
+        let golden = golden.replace("}}}", r#"}},"bare":true}"#);
+        assert_eq!(serde_json::to_string(&bare).unwrap(), golden);
     }
 }

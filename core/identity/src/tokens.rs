@@ -1,11 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use base_crypto::{HmacKey, Random, hex, random_base62};
 use base_types::{Cidr, Clock, Error, ErrorKind, Name, Result, Secret, Timestamp, TokenId, Ttl};
-use core_barrier::{Barrier, Tx, View};
-use core_lease::{Lease, Leases, Subject};
+use core_barrier::{Barrier, Tx, View, take_turns};
+use core_lease::{DueEntry, Lease, Leases, Subject};
 use quick_cache::sync::Cache;
 
 use crate::batch::BatchKey;
@@ -165,10 +165,27 @@ impl Tokens {
         }
     }
 
-    /// Whether a stored token may still be used, as part of a transaction that relies on it.
-    pub async fn is_alive(&self, tx: &Tx, id: &TokenId) -> Result<bool> {
-        let token = tx.get::<Token>(&token_key(id)).await?;
-        Ok(token.is_some_and(|token| !token.revoking && !token.has_expired(self.clock.now())))
+    /// Whether a stored token may still be used, as part of a transaction that makes something depend
+    /// on it. It is not bare from then on.
+    pub async fn lean_on(&self, tx: &Tx, id: &TokenId) -> Result<bool> {
+        let Some(token) = tx.get::<Token>(&token_key(id)).await? else { return Ok(false) };
+        if token.revoking || token.has_expired(self.clock.now()) {
+            return Ok(false);
+        }
+        if token.bare {
+            tx.put(&token_key(id), &Token { bare: false, ..token })?;
+        }
+        Ok(true)
+    }
+
+    /// Notes, before something of the token's own is stored, that there is more to take down with it
+    /// than itself.
+    ///
+    /// # Errors
+    /// `Denied` if it is gone, has expired, or is being revoked.
+    pub async fn burden(&self, id: &TokenId) -> Result<()> {
+        let leaned = self.state.transact(move |tx| async move { self.lean_on(&tx, id).await });
+        if leaned.await? { Ok(()) } else { Err(Error::denied()) }
     }
 
     /// The id under which a token with this text would be stored.
@@ -206,6 +223,7 @@ impl Tokens {
             renewable: new.renewable,
             login: new.login,
             revoking: false,
+            bare: new.kind == Kind::Service,
         };
         if token.kind == Kind::Batch {
             let payload = keys.batch.seal(&*self.random, &token)?;
@@ -225,7 +243,7 @@ impl Tokens {
         self.state
             .transact(move |tx| async move {
                 if let Some(parent) = &token.parent
-                    && !self.is_alive(&tx, parent).await?
+                    && !self.lean_on(&tx, parent).await?
                 {
                     return Err(Error::denied());
                 }
@@ -286,26 +304,6 @@ impl Tokens {
         }
     }
 
-    /// As [`Tokens::begin_revocation`] for many at once. Those that are gone are left out.
-    pub async fn begin_revocations(&self, ids: &[TokenId]) -> Result<Vec<Arc<Token>>> {
-        let now = self.clock.now();
-        let tokens = self
-            .state
-            .transact(move |tx| async move {
-                let mut tokens = Vec::with_capacity(ids.len());
-                for id in ids {
-                    if let Some(token) = tx.get::<Token>(&token_key(id)).await? {
-                        let refuse = |token| Ok(revoking(token, now));
-                        tokens.push(Arc::new(self.change_in(&tx, token, refuse).await?));
-                    }
-                }
-                Ok(tokens)
-            })
-            .await?;
-        tokens.iter().for_each(|token| self.forget(&token.id));
-        Ok(tokens)
-    }
-
     /// The children of a token that sort after `after`, a page of them.
     pub async fn children(
         &self,
@@ -356,36 +354,51 @@ impl Tokens {
         Ok(existed)
     }
 
-    /// Removes tokens that nothing depends on, and everything that points at them, all at once. It
-    /// answers with those that were still there.
-    pub async fn erase_all(&self, tokens: &[Arc<Token>]) -> Result<Vec<Arc<Token>>> {
+    /// Removes those tokens that are bare, and everything that points at them, all at once. Given and
+    /// answered are their leases, as the index knows them; `may_go` has a say in it.
+    pub async fn erase_bare(
+        &self,
+        entries: &[DueEntry],
+        may_go: impl Fn(&Token) -> bool + Send + Sync,
+    ) -> Result<HashSet<DueEntry>> {
+        let may_go = &may_go;
         let erased = self
             .state
             .transact(move |tx| async move {
-                let mut erased = Vec::with_capacity(tokens.len());
-                for token in tokens {
-                    if self.erase_in(&tx, &token.id).await? {
-                        erased.push(token.clone());
+                let mut erased = Vec::with_capacity(entries.len());
+                for (at, entry) in entries.iter().enumerate() {
+                    take_turns(at).await;
+                    let Some(id) = Token::in_lease(&entry.id) else { continue };
+                    let Some(token) = tx.get::<Token>(&token_key(&id)).await? else { continue };
+                    let lease = lease_of(&token);
+                    let is_its_lease = DueEntry::of(&lease).as_ref() == Some(entry);
+                    if token.bare && is_its_lease && may_go(&token) {
+                        self.erase_with(&tx, &token, &lease);
+                        erased.push((token.id, entry.clone()));
                     }
                 }
                 Ok(erased)
             })
             .await?;
-        tokens.iter().for_each(|token| self.forget(&token.id));
-        Ok(erased)
+        erased.iter().for_each(|(id, _)| self.forget(id));
+        Ok(erased.into_iter().map(|(_, entry)| entry).collect())
     }
 
     async fn erase_in(&self, tx: &Tx, id: &TokenId) -> Result<bool> {
         let Some(token) = tx.get::<Token>(&token_key(id)).await? else { return Ok(false) };
-        tx.delete(&token_key(id));
-        tx.delete(&accessor_key(&token.namespace, &token.accessor));
-        if let Some(parent) = &token.parent {
-            tx.delete(&child_key(parent, id));
-        }
         let lease = lease_of(&token);
         let stored = self.leases.read_in(tx, &lease.namespace, &lease.id).await?;
-        self.leases.remove(tx, &stored.unwrap_or(lease));
+        self.erase_with(tx, &token, &stored.unwrap_or(lease));
         Ok(true)
+    }
+
+    fn erase_with(&self, tx: &Tx, token: &Token, lease: &Lease) {
+        tx.delete(&token_key(&token.id));
+        tx.delete(&accessor_key(&token.namespace, &token.accessor));
+        if let Some(parent) = &token.parent {
+            tx.delete(&child_key(parent, &token.id));
+        }
+        self.leases.remove(tx, lease);
     }
 
     /// The accessors of a namespace, in order, a page of them.

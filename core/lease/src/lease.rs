@@ -3,7 +3,7 @@ use core_barrier::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::Target;
+use crate::{DueEntry, Target};
 
 /// A promise that something ends.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -71,8 +71,9 @@ impl Lease {
     }
 
     pub(crate) fn due_key(&self) -> Option<String> {
-        let at = self.expires.filter(|_| !self.queued)?;
-        Some(format!("lease/due/{}/{}/{}", sortable(at), self.namespace, self.id))
+        let expires = self.expires.filter(|_| !self.queued)?;
+        let (namespace, id) = (self.namespace.clone(), self.id.clone());
+        Some(DueEntry { namespace, id, expires }.key())
     }
 
     pub(crate) fn queue_key(&self) -> Option<String> {

@@ -1,17 +1,15 @@
 use std::sync::Arc;
 
-use base_types::{Clock, ErrorKind, Result, Timestamp, TokenId, Ttl};
+use base_types::{Clock, ErrorKind, Result, TokenId, Ttl};
 use core_barrier::{Tx, View};
 use tokio::sync::Notify;
 
-use crate::lease::{FAILURES_MAX, Mark, record_key, sortable, split_namespace, stuck_key};
+use crate::lease::{FAILURES_MAX, Mark, record_key, split_namespace, stuck_key};
 use crate::{Lease, Subject};
 
 /// The wait after the first failure; it doubles with each further one.
 const RETRY_FIRST: Ttl = Ttl::from_seconds(10);
 
-/// How many leases are read before others get a turn.
-const READS: usize = 32;
 /// How many keys are read at a time to count leases.
 const COUNT_PAGE: usize = 1000;
 
@@ -23,13 +21,6 @@ pub struct Leases {
     pub(crate) clock: Arc<dyn Clock>,
     /// Rung when something becomes due earlier than anybody may be waiting for.
     sooner: Notify,
-}
-
-/// What is due now, and when to look again.
-pub struct Due {
-    pub leases: Vec<Lease>,
-    /// The time of the first lease that is not due yet, if nothing more is due.
-    pub next: Option<Timestamp>,
 }
 
 impl Leases {
@@ -118,32 +109,7 @@ impl Leases {
         }
     }
 
-    /// At most `limit` leases whose time has come, earliest first.
-    pub async fn due(&self, limit: usize) -> Result<Due> {
-        let now = sortable(self.clock.now());
-        let mut due = Due { leases: Vec::new(), next: None };
-        let keys = self.state.keys("lease/due/", "", limit).await?;
-        for (at, key) in keys.into_iter().enumerate() {
-            if at % READS == READS - 1 {
-                tokio::task::yield_now().await;
-            }
-            let rest = key.strip_prefix("lease/due/").unwrap_or_default();
-            let (time, rest) = split_namespace(rest)?;
-            if time > now.as_str() {
-                due.next = i64::from_str_radix(time, 16).ok().map(Timestamp);
-                break;
-            }
-            let (namespace, id) = split_namespace(rest)?;
-            match self.indexed(&key, namespace, id).await? {
-                Some(lease) if lease.due_key().as_deref() == Some(&key) => due.leases.push(lease),
-                // An entry without its lease, or of an earlier time of it, is no lease.
-                _ => self.state.delete(&key).await?,
-            }
-        }
-        Ok(due)
-    }
-
-    /// Waits until a lease may have become due sooner than the last call of [`Leases::due`] said.
+    /// Waits until a lease may have become due sooner than the last search said.
     pub async fn sooner(&self) {
         self.sooner.notified().await;
     }

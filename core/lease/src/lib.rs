@@ -16,12 +16,14 @@
 //! lease/job/<namespace>/<job id>             -> Job       (the end of all below a prefix)
 //! ```
 
+mod due;
 mod job;
 mod lease;
 mod leases;
 mod target;
 
+pub use due::{Due, DueEntry, DueSearch};
 pub use job::{Job, Stage};
 pub use lease::{Lease, Subject};
-pub use leases::{Due, Leases};
+pub use leases::Leases;
 pub use target::{Target, Trouble};

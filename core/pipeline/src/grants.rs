@@ -194,7 +194,7 @@ impl Core {
                 if record.is_none_or(|record| record.deleting) {
                     return Err(Error::not_found("the mount is being removed"));
                 }
-                if !is_stored || self.tokens.is_alive(&tx, owner).await? {
+                if !is_stored || self.tokens.lean_on(&tx, owner).await? {
                     return self.leases.insert(&tx, new).map(|()| true);
                 }
                 // Its owner ended meanwhile and will not take it down.

@@ -13,6 +13,7 @@ use crate::mounts::MountEntry;
 use crate::namespaces::NamespaceEntry;
 use crate::page;
 use crate::reply::{Outcome, Reply};
+use crate::revocation::CUBBYHOLE;
 use crate::session::Session;
 use crate::trail::Trail;
 use crate::wrapping::WrappedRecord;
@@ -324,6 +325,12 @@ impl Core {
             return Ok(Outcome::default());
         };
         let is_login = mount.backend.endpoint(route).login;
+        if let Some(session) = session.filter(|session| session.token.bare)
+            && request.verb == Verb::Write
+            && mount.record.kind == CUBBYHOLE
+        {
+            self.tokens.burden(&session.token.id).await?;
+        }
         let mut response = if is_login {
             self.login(&mount, route, *call).await?
         } else {

@@ -10,6 +10,7 @@ use crate::Core;
 use crate::mounts::{self, MountConfig, MountEntry, MountRecord};
 use crate::namespaces::NamespaceEntry;
 use crate::passwords::{PasswordPolicy, PasswordPolicyRecord};
+use crate::revocation::CUBBYHOLE;
 use crate::services::MountServices;
 
 /// What is needed to mount an engine.
@@ -326,7 +327,7 @@ impl Core {
                 description: kind.meta().summary.to_owned(),
                 options: BTreeMap::new(),
                 config: MountConfig::default(),
-                local: name == "cubbyhole",
+                local: name == CUBBYHOLE,
                 seal_wrap: false,
                 external_entropy_access: false,
                 deleting: false,

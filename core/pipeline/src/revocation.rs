@@ -14,6 +14,9 @@ const PAGE: usize = 64;
 /// The longest that an engine may take to make a secret, to extend it or to take it back.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(60);
 
+/// The engine in which a token keeps what is its own, and its path in every namespace.
+pub(crate) const CUBBYHOLE: &str = "cubbyhole";
+
 /// A token on the way down a tree.
 struct Branch {
     token: Arc<Token>,
@@ -133,7 +136,7 @@ impl Core {
     /// Where a token keeps what is its own; nowhere if its namespace is gone.
     pub(crate) fn cubbyhole_of(&self, token: &Token) -> Result<Option<Arc<MountEntry>>> {
         match self.path_of(&token.namespace) {
-            Ok(path) => Ok(self.mounts.at(&format!("{path}cubbyhole/"))),
+            Ok(path) => Ok(self.mounts.at(&format!("{path}{CUBBYHOLE}/"))),
             Err(error) if error.is(ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
         }

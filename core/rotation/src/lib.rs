@@ -18,14 +18,18 @@ mod locks;
 mod rotations;
 mod schedule;
 mod sequence;
+mod shown;
 mod static_role;
+mod wanted;
 
 pub use due::rotate_due;
 pub use locks::Locks;
 pub use rotations::Rotations;
 pub use schedule::{Schedule, Times};
-pub use sequence::{check_account, rotate, rotate_first, settle};
+pub use sequence::{certain, check_account, rotate, rotate_first, rotate_on_demand};
+pub use shown::{Given, Status};
 pub use static_role::{Account, Change, Failure, Own, Purpose, StaticRole, check_name, key};
+pub use wanted::Wanted;
 
 use base_types::{Result, Secret};
 

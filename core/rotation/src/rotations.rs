@@ -51,6 +51,38 @@ impl Rotations {
         self.role(name).await?.ok_or_else(|| unknown(name))
     }
 
+    /// Stores a new role, and takes its accounts for it.
+    ///
+    /// # Errors
+    /// `Invalid` if another role has one of them.
+    pub async fn create<O: Own>(&self, name: &str, role: &StaticRole<O>) -> Result<()> {
+        let create = |tx: Tx| async move {
+            role.claim(&tx, name).await?;
+            role.put(&tx, name, None)
+        };
+        self.storage.transact(create).await
+    }
+
+    /// Stores a role in the place of what it was, where its accounts or its target may be others; for
+    /// whoever has the turn.
+    ///
+    /// # Errors
+    /// `Invalid` if another role has one of the accounts.
+    pub async fn replace<O: Own>(
+        &self,
+        name: &str,
+        old: &StaticRole<O>,
+        new: &StaticRole<O>,
+    ) -> Result<()> {
+        let replace = |tx: Tx| async move {
+            let stored = StaticRole::get(&tx, name).await?;
+            old.release(&tx);
+            new.claim(&tx, name).await?;
+            new.put(&tx, name, stored.as_ref())
+        };
+        self.storage.transact(replace).await
+    }
+
     /// Changes a stored role, with its place in the index.
     ///
     /// # Errors

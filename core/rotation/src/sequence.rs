@@ -4,6 +4,7 @@
 
 use base_types::{Error, ErrorKind, Result, Secret};
 use core_barrier::Sealed;
+use core_engine_api::Response;
 
 use crate::static_role::{Change, Purpose, StaticRole};
 use crate::{Login, Rotating};
@@ -115,12 +116,44 @@ async fn promote<E: Rotating>(engine: &E, name: &str) -> Result<StaticRole<E::Ow
     engine.rotations().update(name, |role: &mut StaticRole<E::Own>| role.promote(now)).await
 }
 
-/// Finds out which password the system takes, where a change was cut short; for whoever has the
-/// turn.
+/// Changes the password of a role because somebody asks for it. The answer warns if that takes the
+/// password from an account that is within its grace period; nothing if there is no such role.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn rotate_on_demand<E: Rotating>(engine: &E, name: &str) -> Result<Option<Response>> {
+    let rotations = engine.rotations();
+    let _turn = rotations.turn(name).await;
+    let Some(role) = rotations.role::<E::Own>(name).await? else { return Ok(None) };
+    let cuts_short = role.is_dual() && role.accounts[role.next_account()].password.is_some();
+    rotate(engine, name, Purpose::Rotate).await?;
+    let response = Response::none();
+    Ok(Some(if cuts_short {
+        response.warn(
+            "the user that was given out before has lost its password within its grace period",
+        )
+    } else {
+        response
+    }))
+}
+
+/// A role of which what is given out is what the system takes; nothing if there is none.
 ///
 /// # Errors
 /// `Unavailable` if the system does not say.
-pub async fn settle<E: Rotating>(engine: &E, name: &str) -> Result<StaticRole<E::Own>> {
+pub async fn certain<E: Rotating>(engine: &E, name: &str) -> Result<Option<StaticRole<E::Own>>> {
+    let rotations = engine.rotations();
+    let role = rotations.role::<E::Own>(name).await?;
+    if !role.as_ref().is_some_and(StaticRole::is_uncertain) {
+        return Ok(role);
+    }
+    let _turn = rotations.turn(name).await;
+    settle(engine, name).await.map(Some)
+}
+
+/// Finds out which password the system takes, where a change was cut short; for whoever has the
+/// turn.
+async fn settle<E: Rotating>(engine: &E, name: &str) -> Result<StaticRole<E::Own>> {
     let role = engine.rotations().known(name).await?;
     let Some(change) = role.change.as_ref().filter(|_| role.is_uncertain()) else {
         return Ok(role);

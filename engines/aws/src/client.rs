@@ -109,6 +109,27 @@ impl Client {
         Ok(Identity { account: text("Account")?, arn: text("Arn")? })
     }
 
+    /// Whether AWS accepts the key, asked so often with pauses between: a new one takes seconds to be
+    /// known everywhere.
+    ///
+    /// # Errors
+    /// As [`Self::call`], but for what AWS refuses.
+    pub(crate) async fn is_known(&self, tries: u32) -> Result<bool, Fault> {
+        for tried in 0..tries {
+            match self.identity().await {
+                Ok(_) => return Ok(true),
+                // It knew who it was.
+                Err(fault) if fault.is("AccessDenied") => return Ok(true),
+                Err(Fault::Refused(_)) if tried + 1 < tries => {
+                    tokio::time::sleep(pause(tried, &*self.random)).await;
+                }
+                Err(Fault::Refused(_)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(false)
+    }
+
     /// The same at another key.
     pub(crate) fn with_key(&self, key: AccessKey) -> Self {
         Self {

@@ -1,10 +1,11 @@
-//! Keys of AWS: users of IAM that live as long as their leases, and sessions of STS that end by
-//! themselves.
+//! Keys of AWS: users of IAM that live as long as their leases, sessions of STS that end by
+//! themselves, and users that stay, whose keys change by themselves.
 //!
 //! `config/root`, `config/lease` and `role/{name}` in the mount's storage hold what is configured.
 //! Of a user only its name and account are stored, with the lease: revoking is to take down whatever
 //! bears that name there, whether the user was made, made in part, or never. A session cannot be
-//! taken back, so that its lease only tells when it ends.
+//! taken back, so that its lease only tells when it ends. Users that stay are stored as
+//! `core_rotation` says.
 
 mod client;
 mod config;
@@ -21,6 +22,8 @@ mod roles;
 mod rotation;
 mod session;
 mod signature;
+mod static_key;
+mod static_role;
 mod user;
 mod xml;
 
@@ -30,6 +33,8 @@ use base_crypto::Random;
 use base_types::{Clock, Result, Ttl};
 use core_barrier::View;
 use core_engine_api::{Engine, Meta, Mount, Outbound, Role, Routes, Services, Verb};
+
+use core_rotation::{Rotations, rotate_due};
 
 use crate::recent::RecentUsers;
 
@@ -42,6 +47,7 @@ pub struct Aws {
     /// Whoever writes the configuration holds it.
     turn: tokio::sync::Mutex<()>,
     recent: RecentUsers,
+    rotations: Rotations,
 }
 
 /// How often a change of the configured key that was cut short is taken up again.
@@ -57,9 +63,10 @@ impl Engine for Aws {
     };
 
     async fn open(mount: Mount) -> Result<Self> {
+        let rotations = Rotations::of(&mount);
         let Mount { storage, clock, random, services, outbound, .. } = mount;
         let (turn, recent) = Default::default();
-        Ok(Self { storage, clock, random, services, outbound, turn, recent })
+        Ok(Self { storage, clock, random, services, outbound, turn, recent, rotations })
     }
 
     fn routes(table: &mut Routes<Self>) {
@@ -89,9 +96,25 @@ impl Engine for Aws {
                     .summary("Make a user or open a session by a role.");
             }
         }
+        table
+            .on(Verb::List, "static-roles", Self::list_static_roles)
+            .summary("List the roles of users that stay.");
+        table
+            .on(Verb::Read, "static-roles/{name}", Self::read_static_role)
+            .summary("Read a role of a user that stays, and how its rotation goes.");
+        table
+            .on(Verb::Write, "static-roles/{name}", Self::write_static_role)
+            .summary("Take charge of the keys of a user.");
+        table
+            .on(Verb::Delete, "static-roles/{name}", Self::delete_static_role)
+            .summary("Delete a role of a user that stays, with its key.");
+        table
+            .on(Verb::Read, "static-creds/{name}", Self::read_static_creds)
+            .summary("Read the present key of a user that stays.");
         table.lease(creds::USER, Self::renew_user, Self::revoke_user);
         table.lease(creds::SESSION, Self::renew_session, Self::revoke_session);
         table.every(SETTLING, Self::settle_rotation);
+        table.every(Ttl::from_seconds(1), rotate_due::<Self>);
     }
 }
 

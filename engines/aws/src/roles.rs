@@ -14,7 +14,7 @@ use crate::role::{CredentialType, Role};
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RoleName {
     /// The name of the role.
-    name: String,
+    pub(crate) name: String,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -6,11 +6,10 @@ use core_engine_api::{Call, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::Aws;
-use crate::client::{Client, pause};
+use crate::client::Client;
 use crate::config::{Config, Nothing};
 use crate::fault::Fault;
 use crate::signature::AccessKey;
-use crate::user::of;
 
 /// How far a change of the configured key has come. AWS alone makes keys, so that the next one is
 /// stored only after it was made; it takes the place of the present one when it has been used, and
@@ -26,9 +25,9 @@ pub(crate) enum Rotation {
 }
 
 /// How often AWS is asked whether it knows the next key: some ten seconds in all.
-const TRIES_MAX: u32 = 6;
+pub(crate) const TRIES_MAX: u32 = 6;
 /// After this a key that AWS still does not know has been deleted by somebody.
-const PATIENCE: Ttl = Ttl::from_seconds(600);
+pub(crate) const PATIENCE: Ttl = Ttl::from_seconds(600);
 /// How far the clocks of AWS may be behind.
 const CLOCK_SKEW: Ttl = Ttl::from_seconds(5);
 /// Longer than a key can have been in the making.
@@ -106,7 +105,7 @@ impl Aws {
             Rotation::Created { user, access_key, secret_key, since } => {
                 let secret = secret_key.open().clone();
                 let next = client.with_key(AccessKey { id: access_key.clone(), secret });
-                if self.is_known(&next).await? {
+                if next.is_known(TRIES_MAX).await? {
                     let old = config.access_key.clone();
                     let rotation = Some(Rotation::Retiring { user, access_key: old });
                     return Ok(Config { access_key, secret_key, rotation, ..done });
@@ -124,31 +123,14 @@ impl Aws {
             }
         }
     }
-
-    /// Whether AWS accepts a new key within some seconds.
-    async fn is_known(&self, client: &Client) -> Result<bool, Fault> {
-        for tried in 0..TRIES_MAX {
-            match client.identity().await {
-                Ok(_) => return Ok(true),
-                Err(Fault::Refused(_)) => tokio::time::sleep(pause(tried, &*self.random)).await,
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(false)
-    }
 }
 
 impl Client {
     async fn keys_made_at(&self, user: &str, since: Timestamp) -> Result<Vec<String>, Fault> {
-        let answer = self.call(&of("ListAccessKeys", user)).await?;
-        let mut ids = Vec::new();
-        for key in answer.members("AccessKeyMetadata") {
-            let made: Timestamp = key.text("CreateDate")?.parse()?;
-            if made.plus(CLOCK_SKEW) >= since && made <= since.plus(MAKING_MAX) {
-                ids.push(key.text("AccessKeyId")?.to_owned());
-            }
-        }
-        Ok(ids)
+        let is_of_then =
+            |made: Timestamp| made.plus(CLOCK_SKEW) >= since && made <= since.plus(MAKING_MAX);
+        let keys = self.access_keys(user).await?.into_iter();
+        Ok(keys.filter(|key| is_of_then(key.made)).map(|key| key.id).collect())
     }
 }
 

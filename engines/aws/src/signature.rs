@@ -16,6 +16,21 @@ pub(crate) struct AccessKey {
 }
 
 impl AccessKey {
+    /// As one text. There is no colon in the name of a key.
+    pub(crate) fn to_text(&self) -> Secret<String> {
+        Secret::new(format!("{}:{}", self.id, self.secret.expose()))
+    }
+
+    /// What [`Self::to_text`] has written.
+    ///
+    /// # Errors
+    /// `Corrupt` for anything else.
+    pub(crate) fn from_text(text: &Secret<String>) -> Result<Self> {
+        let parts = text.expose().split_once(':');
+        let (id, secret) = parts.ok_or_else(|| Error::corrupt("a stored key of AWS"))?;
+        Ok(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) })
+    }
+
     /// Adds the headers that prove who sends `request`, with the host, the other headers and the
     /// body under the signature.
     ///

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod static_roles;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 

@@ -1,4 +1,4 @@
-use base_types::{Error, Result, Secret};
+use base_types::{Error, Result, Secret, Timestamp};
 
 use crate::client::Client;
 use crate::fault::Fault;
@@ -12,6 +12,13 @@ pub(crate) struct NewUser {
     pub(crate) role: Role,
     /// Becomes the name of the user's own policy.
     pub(crate) role_name: String,
+}
+
+/// A key as IAM lists it: without its secret.
+pub(crate) struct ListedKey {
+    pub(crate) id: String,
+    pub(crate) made: Timestamp,
+    pub(crate) is_active: bool,
 }
 
 /// What else keeps a user from being deleted, if somebody gave it that.
@@ -76,6 +83,33 @@ impl Client {
         let answer = self.call(&of("CreateAccessKey", user)).await?;
         let secret: Secret<String> = answer.secret("SecretAccessKey")?;
         Ok(AccessKey { id: answer.text("AccessKeyId")?.to_owned(), secret })
+    }
+
+    /// The keys of a user, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(crate) async fn access_keys(&self, user: &str) -> Result<Vec<ListedKey>, Fault> {
+        let answer = self.call(&of("ListAccessKeys", user)).await?;
+        let mut keys = Vec::new();
+        for key in answer.members("AccessKeyMetadata") {
+            keys.push(ListedKey {
+                id: key.text("AccessKeyId")?.to_owned(),
+                made: key.text("CreateDate")?.parse()?,
+                is_active: key.text("Status").ok() != Some("Inactive"),
+            });
+        }
+        keys.sort_by_key(|key| key.made);
+        Ok(keys)
+    }
+
+    /// By what AWS knows a user whatever the name, which may come to be another's.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(crate) async fn user_id(&self, user: &str) -> Result<String, Fault> {
+        let answer = self.call(&of("GetUser", user)).await?;
+        Ok(answer.text("UserId")?.to_owned())
     }
 
     /// Deletes a key, if it is there.

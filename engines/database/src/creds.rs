@@ -1,15 +1,17 @@
 use std::sync::Arc;
 
 use base_template::Source;
-use base_types::{Error, Result, Secret, Ttl};
+use base_types::{Error, Result, Ttl};
 use core_engine_api::{Act, Call, LeaseGrant, Made, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::Database;
 use crate::connection::Connection;
+use crate::credential::Credential;
 use crate::driver::{Driver, NewUser};
 use crate::names::Named;
+use crate::proof::Draft;
 use crate::role::Role;
 use crate::statements::Statements;
 
@@ -26,12 +28,6 @@ struct Leased {
     revocation_statements: Statements,
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    password: &'a str,
-    username: &'a str,
-}
-
 impl Database {
     pub(crate) async fn create_user(self: Arc<Self>, call: Call, named: Named) -> Result<Response> {
         let name = named.name;
@@ -40,24 +36,34 @@ impl Database {
         let connection = self.connection(&role.db_name).await?;
         connection.check_role(&name)?;
         let (connection, driver) = self.driver(&role.db_name).await?;
-        let password = self.password(&connection, Some(role.credential.password_policy()?)).await?;
-        let username = self.username(&connection, &call.caller.display_name, &name)?;
+        role.credential.check_plugin(connection.plugin()?)?;
+        role.credential.check_creation(&role.creation_statements.scripts())?;
+        let display_name = &call.caller.display_name;
+        let username = self.username(&connection, display_name, &name)?;
+        let draft = self.draft(&role, &connection, &username, display_name, &name).await?;
         // One that is not there is found out now, and not by a lease that waits for its return.
         driver.verify().await?;
-        let answer = Answer { password: password.expose(), username: &username };
-        let mut response = Response::data(&answer)?;
         let internal = to_raw_value(&Leased {
             username: username.clone(),
             role: name,
             db_name: role.db_name.clone(),
             revocation_statements: role.revocation_statements.clone(),
         });
-        response.lease = Some(LeaseGrant {
+        let lease = LeaseGrant {
             internal: internal.map_err(Error::internal)?,
-            act: Some(creation(driver, role.clone(), username, password)),
+            // The end of a certificate cannot be moved.
+            renewable: !matches!(draft, Draft::Certificate { .. }),
             ..grant(&role)
+        };
+        let act: Act = Box::new(move |expires| {
+            Box::pin(async move {
+                let proof = draft.finish(self.random.clone(), self.clock.now(), expires).await?;
+                create(&*driver, &role, NewUser { username: &username, proof: &proof, expires })
+                    .await?;
+                proof.made(&username)
+            })
         });
-        Ok(response)
+        Ok(Response { lease: Some(LeaseGrant { act: Some(act), ..lease }), ..Response::none() })
     }
 
     pub(crate) async fn renew_user(
@@ -94,6 +100,32 @@ impl Database {
         driver.revoke_user(&statements.scripts(), &username).await
     }
 
+    async fn draft(
+        &self,
+        role: &Role,
+        connection: &Connection,
+        username: &str,
+        display_name: &str,
+        role_name: &str,
+    ) -> Result<Draft> {
+        match &role.credential {
+            Credential::ClientCertificate(issuing) => {
+                let (random, now) = (&*self.random, self.clock.now());
+                let display_name = plain(display_name).replace('+', "_");
+                let common_name =
+                    issuing.common_name(username, &display_name, role_name, random, now)?;
+                Ok(Draft::Certificate { issuing: issuing.clone(), common_name })
+            }
+            Credential::Password { password_policy } => {
+                let password = self.password(connection, Some(password_policy)).await?;
+                Ok(Draft::Password(password))
+            }
+            Credential::RsaPrivateKey { key_bits, .. } => {
+                Ok(Draft::PrivateKey { key_bits: *key_bits })
+            }
+        }
+    }
+
     fn username(&self, connection: &Connection, display_name: &str, role: &str) -> Result<String> {
         let plain = plain(display_name);
         let source = Source {
@@ -121,26 +153,17 @@ fn grant(role: &Role) -> LeaseGrant {
 }
 
 /// Makes the user once its lease is stored.
-fn creation(
-    driver: Arc<dyn Driver>,
-    role: Role,
-    username: String,
-    password: Secret<String>,
-) -> Act {
-    Box::new(move |expires| {
-        Box::pin(async move {
-            let user = NewUser { username: &username, password: &password, expires };
-            let made = driver.create_user(&role.creation_statements.scripts(), user).await;
-            if made.is_err() && !role.rollback_statements.is_empty() {
-                let scripts = role.rollback_statements.scripts();
-                // The end of the lease removes the user all the same.
-                if let Err(error) = driver.revoke_user(&scripts, &username).await {
-                    tracing::warn!(%username, error = %error.log(), "the rollback statements failed");
-                }
-            }
-            made.map(|()| Made::default())
-        })
-    })
+async fn create(driver: &dyn Driver, role: &Role, user: NewUser<'_>) -> Result<()> {
+    let made = driver.create_user(&role.creation_statements.scripts(), user).await;
+    if made.is_err() && !role.rollback_statements.is_empty() {
+        let scripts = role.rollback_statements.scripts();
+        // The end of the lease removes the user all the same.
+        if let Err(error) = driver.revoke_user(&scripts, user.username).await {
+            let username = user.username;
+            tracing::warn!(%username, error = %error.log(), "the rollback statements failed");
+        }
+    }
+    made
 }
 
 fn leased(internal: &RawValue) -> Result<Leased> {

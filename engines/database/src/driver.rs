@@ -6,6 +6,7 @@ use base_types::{BoxFuture, Error, Result, Secret, Timestamp};
 pub(crate) use core_rotation::Login;
 
 use crate::details::Details;
+use crate::proof::Proof;
 use crate::{mysql, postgresql, redis};
 
 /// One configured database. Whatever fails because the database cannot be reached or is not able
@@ -60,7 +61,7 @@ pub(crate) trait Driver: Send + Sync {
 #[derive(Clone, Copy)]
 pub(crate) struct NewUser<'a> {
     pub(crate) username: &'a str,
-    pub(crate) password: &'a Secret<String>,
+    pub(crate) proof: &'a Proof,
     pub(crate) expires: Timestamp,
 }
 
@@ -77,6 +78,8 @@ pub(crate) struct Plugin {
     pub(crate) name: &'static str,
     /// How users are named where nothing else is configured.
     pub(crate) username_template: &'static str,
+    /// Its statements can tell it of public keys and of the subjects of certificates.
+    pub(crate) takes_keys: bool,
     /// Reads the configuration; connects to nothing yet.
     pub(crate) open: fn(&Details) -> Result<Arc<dyn Driver>>,
 }
@@ -88,8 +91,8 @@ pub(crate) const PLUGINS: [Plugin; 7] = [
     plugin("mysql-legacy-database-plugin", mysql::LEGACY_USERNAME_TEMPLATE, mysql::open),
     plugin("mysql-rds-database-plugin", mysql::LEGACY_USERNAME_TEMPLATE, mysql::open),
     plugin("postgresql-database-plugin", postgresql::USERNAME_TEMPLATE, postgresql::open),
-    plugin("redis-database-plugin", redis::USERNAME_TEMPLATE, redis::open),
-    plugin("valkey-database-plugin", redis::USERNAME_TEMPLATE, redis::open),
+    with_passwords_alone("redis-database-plugin", redis::USERNAME_TEMPLATE, redis::open),
+    with_passwords_alone("valkey-database-plugin", redis::USERNAME_TEMPLATE, redis::open),
 ];
 
 const fn plugin(
@@ -97,7 +100,15 @@ const fn plugin(
     username_template: &'static str,
     open: fn(&Details) -> Result<Arc<dyn Driver>>,
 ) -> Plugin {
-    Plugin { name, username_template, open }
+    Plugin { name, username_template, takes_keys: true, open }
+}
+
+const fn with_passwords_alone(
+    name: &'static str,
+    username_template: &'static str,
+    open: fn(&Details) -> Result<Arc<dyn Driver>>,
+) -> Plugin {
+    Plugin { takes_keys: false, ..plugin(name, username_template, open) }
 }
 
 impl Plugin {

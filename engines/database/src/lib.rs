@@ -10,16 +10,19 @@
 //! The lease of a user is stored before the user is made, and the new password of a user that stays
 //! before the database is told: whatever the moment of a crash, nothing is left that nobody knows.
 
+mod certificate;
 mod connection;
 mod connections;
 mod credential;
 mod creds;
 mod details;
 mod driver;
+mod key;
 mod mysql;
 mod names;
 mod pool;
 mod postgresql;
+mod proof;
 mod redis;
 mod role;
 mod root;

@@ -10,8 +10,9 @@ use mysql_async::{Conn, Opts, OptsBuilder};
 
 use crate::details::Details;
 use crate::driver::{Driver, Login, NewUser, without_password};
-use crate::pool::{Pool, Pooled, connecting, working};
-use crate::sql::{self, Dialect, Value};
+use crate::pool::{Pool, Pooled, connecting, working_or_stopped};
+use crate::proof::Proof;
+use crate::sql::{self, About, Dialect, Told, Value, mentions};
 
 pub(crate) const USERNAME_TEMPLATE: &str = r#"{{ printf "v-%s-%s-%s-%s" (.DisplayName | truncate 10) (.RoleName | truncate 10) (random 20) (unix_time) | truncate 32 }}"#;
 /// For servers that take 16 characters.
@@ -44,11 +45,10 @@ impl Pooled for Conn {
 impl Driver for Mysql {
     fn verify(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async {
-            let mut loan = self.pool.take().await?;
-            working(async { loan.connection.ping().await.map_err(|error| refused(&error)) })
-                .await?;
-            loan.give_back();
-            Ok(())
+            let ping = async |connection: &mut Conn| {
+                connection.ping().await.map_err(|error| refused(&error))
+            };
+            self.work(ping).await
         })
     }
 
@@ -58,11 +58,21 @@ impl Driver for Mysql {
         user: NewUser<'a>,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let NewUser { username, password, expires } = user;
+            let NewUser { username, proof, expires } = user;
             if scripts.is_empty() {
                 return Err(Error::invalid("empty creation statements"));
             }
-            self.execute(scripts, username, Some(password), Some(expires)).await
+            let is_by_certificate = matches!(proof, Proof::Certificate(_));
+            if is_by_certificate && !scripts.iter().any(|script| mentions(script, "subject")) {
+                return Err(Error::invalid(
+                    "creation_statements have no {{subject}} in them, and MySQL would let in who has \
+                     no certificate: write REQUIRE SUBJECT '/{{subject}}'",
+                ));
+            }
+            let expiration = expiration(expires)?;
+            let (told, expiration) = (Some(proof.told()), Some(expiration.as_str()));
+            let done = self.execute(scripts, About { username, proof: told, expiration }).await;
+            done.map_err(|error| without_password(error, proof.password()))
         })
     }
 
@@ -73,7 +83,11 @@ impl Driver for Mysql {
         username: &'a str,
         expires: Timestamp,
     ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { self.execute(scripts, username, None, Some(expires)).await })
+        Box::pin(async move {
+            let expiration = expiration(expires)?;
+            let expiration = Some(expiration.as_str());
+            self.execute(scripts, About { username, proof: None, expiration }).await
+        })
     }
 
     fn revoke_user<'a>(
@@ -83,7 +97,8 @@ impl Driver for Mysql {
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             if !scripts.is_empty() {
-                let done = self.execute(scripts, username, None, None).await;
+                let about = About { username, proof: None, expiration: None };
+                let done = self.execute(scripts, about).await;
                 if let Err(error) = &done
                     && error.is(ErrorKind::Invalid)
                     && !self.exists(username).await?
@@ -92,10 +107,7 @@ impl Driver for Mysql {
                 }
                 return done;
             }
-            let mut loan = self.pool.take().await?;
-            working(drop_user(&mut loan.connection, username)).await?;
-            loan.give_back();
-            Ok(())
+            self.work(async |connection| drop_user(connection, username).await).await
         })
     }
 
@@ -108,7 +120,9 @@ impl Driver for Mysql {
         Box::pin(async move {
             let own = [SET_PASSWORD.to_owned()];
             let scripts = if scripts.is_empty() { &own } else { scripts };
-            self.execute(scripts, username, Some(password), None).await
+            let proof = Some(Told::Password(password.expose()));
+            let done = self.execute(scripts, About { username, proof, expiration: None }).await;
+            done.map_err(|error| without_password(error, Some(password)))
         })
     }
 
@@ -144,19 +158,8 @@ impl Driver for Mysql {
 
 impl Mysql {
     /// One statement after the other: those that concern users are final each by itself.
-    async fn execute(
-        &self,
-        scripts: &[String],
-        username: &str,
-        password: Option<&Secret<String>>,
-        expires: Option<Timestamp>,
-    ) -> Result<()> {
-        let expiration = expires.map(expiration).transpose()?;
-        let foreign = |placeholder| Value { placeholder, text: username, is_foreign: true };
-        let own = |placeholder, text| Value { placeholder, text, is_foreign: false };
-        let mut values = vec![foreign("name"), foreign("username")];
-        values.extend(password.map(|password| own("password", password.expose().as_str())));
-        values.extend(expiration.as_deref().map(|expiration| own("expiration", expiration)));
+    async fn execute(&self, scripts: &[String], about: About<'_>) -> Result<()> {
+        let values = about.values();
         let mut statements = Vec::new();
         for script in scripts {
             for statement in sql::split(Dialect::Mysql, script)? {
@@ -166,24 +169,43 @@ impl Mysql {
         if statements.is_empty() {
             return Ok(());
         }
-        let mut loan = self.pool.take().await?;
-        let outcome = working(async {
+        self.work(async |connection| {
             for statement in &statements {
-                let done = loan.connection.query_drop(statement.expose().as_str()).await;
+                let done = connection.query_drop(statement.expose().as_str()).await;
                 done.map_err(|error| refused(&error))?;
             }
             Ok(())
-        });
-        outcome.await.map_err(|error| without_password(error, password))?;
+        })
+        .await
+    }
+
+    /// Work on a connection within its time. What would run on in the database is stopped there: it
+    /// could make a user whose lease has ended meanwhile. All of the connection is ended and not only
+    /// its statement, lest the next one begin, or a function take the interruption for an answer.
+    async fn work<T>(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let mut loan = self.pool.take().await?;
+        let id = loan.connection.id();
+        let done = working_or_stopped(work(&mut loan.connection), self.kill(id)).await?;
         loan.give_back();
-        Ok(())
+        Ok(done)
+    }
+
+    /// Ends a connection from another one. Everybody may end his own.
+    /// <https://dev.mysql.com/doc/refman/8.4/en/kill.html>
+    async fn kill(&self, id: u32) {
+        let killed = async {
+            let mut connection = Conn::new(self.target.clone()).await?;
+            connection.query_drop(format!("KILL {id}")).await?;
+            connection.disconnect().await
+        };
+        if let Err(error) = killed.await {
+            tracing::warn!(%error, "could not stop a statement in MySQL that takes too long");
+        }
     }
 
     /// Whether there is such a user, or may be one where that cannot be read.
     async fn exists(&self, username: &str) -> Result<bool> {
-        let mut loan = self.pool.take().await?;
-        let hosts = working(hosts(&mut loan.connection, username)).await?;
-        loan.give_back();
+        let hosts = self.work(async |connection| hosts(connection, username).await).await?;
         Ok(hosts.is_none_or(|hosts| !hosts.is_empty()))
     }
 }

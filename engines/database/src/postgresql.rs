@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use crate::details::Details;
 use crate::driver::{Driver, Login, NewUser, without_password};
 use crate::pool::{Loan, Pool, Pooled, working_or_stopped};
-use crate::sql::{self, Dialect, Value};
+use crate::sql::{self, About, Dialect, Told, Value};
 
 use connector::Connector;
 use target::Target;
@@ -73,11 +73,19 @@ impl Driver for Postgresql {
         user: NewUser<'a>,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let NewUser { username, password, expires } = user;
+            let NewUser { username, proof, expires } = user;
             if scripts.is_empty() {
                 return Err(Error::invalid("empty creation statements"));
             }
-            self.execute(scripts, username, Some(password), Some(expires)).await
+            let hashed = proof.password().map(|password| self.hashed(password));
+            let told = match &hashed {
+                Some(hashed) => Told::Password(hashed.expose()),
+                None => proof.told(),
+            };
+            let expiration = expiration(expires)?;
+            let (proof, expiration) = (Some(told), Some(expiration.as_str()));
+            let done = self.execute(scripts, About { username, proof, expiration }).await;
+            done.map_err(|error| without_password(error, user.proof.password()))
         })
     }
 
@@ -90,7 +98,9 @@ impl Driver for Postgresql {
         Box::pin(async move {
             let own = [RENEW.to_owned()];
             let scripts = if scripts.is_empty() { &own } else { scripts };
-            self.execute(scripts, username, None, Some(expires)).await
+            let expiration = expiration(expires)?;
+            let expiration = Some(expiration.as_str());
+            self.execute(scripts, About { username, proof: None, expiration }).await
         })
     }
 
@@ -105,7 +115,8 @@ impl Driver for Postgresql {
                 return Ok(());
             }
             if !scripts.is_empty() {
-                let done = self.execute(scripts, username, None, None).await;
+                let about = About { username, proof: None, expiration: None };
+                let done = self.execute(scripts, about).await;
                 if let Err(error) = &done
                     && error.is(ErrorKind::Invalid)
                     && !self.exists(username).await?
@@ -130,7 +141,10 @@ impl Driver for Postgresql {
         Box::pin(async move {
             let own = [SET_PASSWORD.to_owned()];
             let scripts = if scripts.is_empty() { &own } else { scripts };
-            self.execute(scripts, username, Some(password), None).await
+            let hashed = self.hashed(password);
+            let proof = Some(Told::Password(hashed.expose()));
+            let done = self.execute(scripts, About { username, proof, expiration: None }).await;
+            done.map_err(|error| without_password(error, Some(password)))
         })
     }
 
@@ -193,23 +207,11 @@ impl Postgresql {
     }
 
     /// All scripts as one message, which PostgreSQL takes as one transaction.
-    async fn execute(
-        &self,
-        scripts: &[String],
-        username: &str,
-        password: Option<&Secret<String>>,
-        expires: Option<Timestamp>,
-    ) -> Result<()> {
-        if username.len() > NAME_LENGTH_MAX {
+    async fn execute(&self, scripts: &[String], about: About<'_>) -> Result<()> {
+        if about.username.len() > NAME_LENGTH_MAX {
             return Err(Error::invalid("PostgreSQL takes names of at most 63 bytes: shorten it"));
         }
-        let hashed = password.map(|password| self.hashed(password));
-        let expiration = expires.map(expiration).transpose()?;
-        let foreign = |placeholder| Value { placeholder, text: username, is_foreign: true };
-        let own = |placeholder, text| Value { placeholder, text, is_foreign: false };
-        let mut values = vec![foreign("name"), foreign("username")];
-        values.extend(hashed.as_ref().map(|hashed| own("password", hashed.expose().as_str())));
-        values.extend(expiration.as_deref().map(|expiration| own("expiration", expiration)));
+        let values = about.values();
         let mut message = Secret::new(String::new());
         for script in scripts {
             let filled = Secret::new(sql::fill(Dialect::Postgresql, script, &values)?);
@@ -217,8 +219,7 @@ impl Postgresql {
             message = Secret::new(format!("{}{}\n;\n", message.expose(), filled.expose()));
         }
         let client = self.client().await?;
-        let outcome = self.work(&client, run(&client.connection, message.expose())).await;
-        outcome.map_err(|error| without_password(error, password))?;
+        self.work(&client, run(&client.connection, message.expose())).await?;
         client.give_back();
         Ok(())
     }

@@ -93,7 +93,9 @@ impl Driver for Redis {
         user: NewUser<'a>,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let password = Secret::new(format!(">{}", user.password.expose()));
+            let password = user.proof.password();
+            let password = password.ok_or_else(|| Error::internal("Redis has passwords alone"))?;
+            let password = Secret::new(format!(">{}", password.expose()));
             let mut words = vec!["ACL", "SETUSER", user.username, "ON", password.expose()];
             if scripts.is_empty() {
                 words.extend(RULES);

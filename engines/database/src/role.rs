@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Database;
+use crate::connection::{self, Connection};
 use crate::credential::Credential;
 use crate::names::{self, Named};
 use crate::statements::Statements;
@@ -36,7 +37,8 @@ pub(crate) struct WriteRole {
     name: String,
     /// The connection to the database.
     db_name: Option<String>,
-    /// What makes a user: scripts with `{{name}}`, `{{password}}` and `{{expiration}}`.
+    /// What makes a user: scripts with `{{name}}`, `{{expiration}}`, and one of `{{password}}`,
+    /// `{{subject}}` and `{{public_key}}`.
     creation_statements: Option<Statements>,
     /// What removes a user, where the driver's own way does not do.
     revocation_statements: Option<Statements>,
@@ -48,9 +50,11 @@ pub(crate) struct WriteRole {
     default_ttl: Option<Ttl>,
     /// How long users may live with renewals; the mount's maximum if zero.
     max_ttl: Option<Ttl>,
-    /// `password`, the default, or `rsa_private_key`, which no database here takes.
+    /// `password`, the default; `client_certificate`, for PostgreSQL and MySQL; or `rsa_private_key`,
+    /// for statements that do something with `{{public_key}}`.
     credential_type: Option<String>,
-    /// More about the credential, such as `password_policy`.
+    /// More about the credential: `password_policy`; `common_name_template`, `ca_cert`,
+    /// `ca_private_key`, `key_type`, `key_bits` and `signature_bits`; `key_bits` and `format`.
     credential_config: Option<BTreeMap<String, String>>,
 }
 
@@ -93,6 +97,10 @@ impl Database {
             let stored: Option<Role> = tx.get(&key(&request.name)).await?;
             let mut role = stored.unwrap_or_default();
             role.apply(request)?;
+            let connection: Option<Connection> = tx.get(&connection::key(&role.db_name)).await?;
+            if let Some(connection) = connection {
+                role.credential.check_plugin(connection.plugin()?)?;
+            }
             if StaticRole::get(&tx, &request.name).await?.is_some() {
                 return Err(Error::invalid("Role and Static Role names must be unique"));
             }

@@ -21,6 +21,38 @@ pub(crate) struct Value<'v> {
     pub(crate) is_foreign: bool,
 }
 
+/// What statements about a user are told.
+#[derive(Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) proof: Option<Told<'a>>,
+    pub(crate) expiration: Option<&'a str>,
+}
+
+/// By what a user shows who it is, as far as the database has to know it.
+#[derive(Clone, Copy)]
+pub(crate) enum Told<'a> {
+    Password(&'a str),
+    PublicKey(&'a str),
+    Subject(&'a str),
+}
+
+impl<'a> About<'a> {
+    pub(crate) fn values(&self) -> Vec<Value<'a>> {
+        let foreign = |placeholder, text| Value { placeholder, text, is_foreign: true };
+        let own = |placeholder, text| Value { placeholder, text, is_foreign: false };
+        let mut values = vec![foreign("name", self.username), foreign("username", self.username)];
+        values.extend(self.proof.map(|proof| match proof {
+            Told::Password(text) => own("password", text),
+            Told::PublicKey(text) => own("public_key", text),
+            // The caller's name may be in it.
+            Told::Subject(text) => foreign("subject", text),
+        }));
+        values.extend(self.expiration.map(|text| own("expiration", text)));
+        values
+    }
+}
+
 /// A part of a script.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Part {
@@ -57,6 +89,12 @@ pub(crate) fn fill(dialect: Dialect, script: &str, values: &[Value<'_>]) -> Resu
         filled.push_str(rest);
     }
     Ok(filled)
+}
+
+/// Whether a script has a place for something.
+pub(crate) fn mentions(script: &str, placeholder: &str) -> bool {
+    let names = script.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+    names.into_iter().any(|(name, _)| name.trim() == placeholder)
 }
 
 /// The statements of a script, without the semicolons between them.
@@ -284,6 +322,16 @@ mod tests {
         check(Postgresql, "-- a\rSELECT '{{name}}'", "a b", Some("-- a\rSELECT 'a b'"));
         check(Postgresql, "SELECT '{{name}}'", "a\nb", None);
         check(Postgresql, "SELECT '{{name}}'", "a\0b", None);
+    }
+
+    #[test]
+    fn a_place_is_found_as_it_is_filled() {
+        for script in ["{{password}}", "a '{{ password }}'", "{{name}} -- {{password}}"] {
+            assert!(mentions(script, "password"), "{script}");
+        }
+        for script in ["", "password", "{{passwords}}", "{{password", "{ {password}}"] {
+            assert!(!mentions(script, "password"), "{script}");
+        }
     }
 
     #[test]

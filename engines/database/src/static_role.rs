@@ -1,10 +1,6 @@
 use core_rotation::Own;
 use serde::{Deserialize, Serialize};
 
-#[cfg(test)]
-pub(crate) use core_rotation::Change;
-pub(crate) use core_rotation::Purpose;
-
 use crate::credential::Credential;
 use crate::statements::Statements;
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use base_types::{Error, Result, Secret, Timestamp, Ttl};
-use core_rotation::Schedule;
+use core_rotation::Wanted;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,55 +47,29 @@ impl WriteStaticRole {
         if db_name.is_empty() {
             return Err(Error::invalid("database name is a required field"));
         }
-        let usernames = match (&self.username, self.usernames.as_deref()) {
-            (Some(username), None) if !username.is_empty() => vec![username.clone()],
-            (None, Some([first, second])) if first != second => vec![first.clone(), second.clone()],
-            (None | Some(_), None) => {
-                let text = "username is a required field to create a static account";
-                return Err(Error::invalid(text));
-            }
-            (_, Some(_)) => {
-                let text = "usernames are two different ones, in place of username";
-                return Err(Error::invalid(text));
-            }
-        };
-        let schedule = self.schedule()?.ok_or_else(|| {
-            Error::invalid("rotation_period is required to create static accounts")
+        let wanted = self.wanted();
+        let usernames = wanted.accounts()?.filter(|names| !names[0].is_empty());
+        let usernames = usernames.ok_or_else(|| {
+            Error::invalid("username is a required field to create a static account")
         })?;
         let own = DatabaseRole {
             db_name,
             rotation_statements: Statements::default(),
             credential: Credential::default(),
         };
-        let mut role = StaticRole::new(own, usernames, schedule, now);
+        let mut role = wanted.role(own, usernames, now)?;
         self.apply_rest(&mut role)?;
         Ok(role)
     }
 
     /// Takes what a request says about a role that is there.
-    pub(crate) fn apply(&self, role: &mut StaticRole) -> Result<()> {
-        let asked: Option<Vec<&str>> = match (&self.username, &self.usernames) {
-            (_, Some(names)) => Some(names.iter().map(String::as_str).collect()),
-            (Some(name), None) => Some(vec![name]),
-            (None, None) => None,
-        };
-        let present: Vec<&str> = role.accounts.iter().map(|all| all.username.as_str()).collect();
-        if asked.is_some_and(|asked| asked != present) {
-            return Err(Error::invalid("cannot update static account username"));
-        }
+    pub(crate) fn apply(&self, role: &mut StaticRole, now: Timestamp) -> Result<()> {
+        self.wanted().apply(role, now)?;
         if self.password.is_some() {
             return Err(Error::invalid("password is given when a role is created, and only then"));
         }
         if let Some(db_name) = self.db_name.as_ref().filter(|name| !name.is_empty()) {
             role.own.db_name.clone_from(db_name);
-        }
-        if let Some(schedule) = self.schedule()?
-            && schedule != role.schedule
-        {
-            role.schedule = schedule;
-            if let Some(last) = role.last_rotation {
-                role.next_rotation = role.schedule.next_after(last)?;
-            }
         }
         self.apply_rest(role)
     }
@@ -104,25 +78,18 @@ impl WriteStaticRole {
         if let Some(statements) = &self.rotation_statements {
             role.own.rotation_statements = statements.clone();
         }
-        role.own
-            .credential
-            .apply(self.credential_type.as_deref(), self.credential_config.as_ref())?;
-        if let Some(grace) = self.grace_period {
-            role.grace_period = grace;
-        }
-        if !role.is_dual() && !role.grace_period.is_zero() {
-            return Err(Error::invalid("grace_period needs two usernames"));
-        }
-        match role.schedule {
-            Schedule::Period(period) if role.is_dual() && role.grace_period >= period => {
-                Err(Error::invalid("grace_period must be shorter than rotation_period"))
-            }
-            _ => Ok(()),
-        }
+        let config = self.credential_config.as_ref();
+        role.own.credential.apply(self.credential_type.as_deref(), config)
     }
 
-    fn schedule(&self) -> Result<Option<Schedule>> {
-        let cron = self.rotation_schedule.as_deref();
-        Schedule::requested(self.rotation_period, cron, self.rotation_window)
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            username: self.username.as_deref(),
+            usernames: self.usernames.as_deref(),
+            grace_period: self.grace_period,
+            rotation_period: self.rotation_period,
+            rotation_schedule: self.rotation_schedule.as_deref(),
+            rotation_window: self.rotation_window,
+        }
     }
 }

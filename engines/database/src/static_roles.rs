@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base_types::{Error, Result, Timestamp, Ttl};
+use base_types::{Error, Result};
 use core_barrier::{Sealed, Tx};
 use core_engine_api::{Call, Listing, Response};
-use core_rotation::{Failure, Times, check_account, rotate, rotate_first, settle};
+use core_rotation::{Status, certain, check_account, rotate_first, rotate_on_demand};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::Database;
 use crate::names::{self, Named};
 use crate::role;
 use crate::statements::Statements;
-use crate::static_role::{DatabaseRole, Purpose, StaticRole};
+use crate::static_role::{DatabaseRole, StaticRole};
 use crate::static_role_request::WriteStaticRole;
 
 #[derive(Serialize)]
@@ -21,36 +21,9 @@ struct Answer<'a> {
     credential_config: BTreeMap<&'static str, Value>,
     credential_type: &'static str,
     db_name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grace_period: Option<Ttl>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_vault_rotation: Option<Timestamp>,
-    next_vault_rotation: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rotation_failure: Option<&'a Failure>,
-    #[serde(flatten)]
-    times: Times<'a>,
     rotation_statements: &'a Statements,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usernames: Option<Vec<&'a str>>,
-}
-
-#[derive(Serialize)]
-struct Creds<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_vault_rotation: Option<Timestamp>,
-    password: &'a str,
-    /// With two users: when the other one's password ends, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_retires: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_username: Option<&'a str>,
     #[serde(flatten)]
-    times: Times<'a>,
-    ttl: Ttl,
-    username: &'a str,
+    status: Status<'a>,
 }
 
 impl Database {
@@ -138,7 +111,7 @@ impl Database {
 
     async fn change_static_role(&self, request: &WriteStaticRole, old: StaticRole) -> Result<()> {
         let mut role = old.clone();
-        request.apply(&mut role)?;
+        request.apply(&mut role, self.clock.now())?;
         self.check_static_role(&request.name, &role).await?;
         if role.own.db_name != old.own.db_name {
             let account = &role.accounts[role.current];
@@ -147,14 +120,7 @@ impl Database {
                 password.ok_or_else(|| Error::invalid("the role has no password yet"))?;
             check_account(self, &role, role.current, password).await?;
         }
-        let (name, old, new) = (&request.name, &old, &role);
-        let change = |tx: Tx| async move {
-            let stored = StaticRole::get(&tx, name).await?;
-            old.release(&tx);
-            new.claim(&tx, name).await?;
-            new.put(&tx, name, stored.as_ref())
-        };
-        self.storage.transact(change).await
+        self.rotations.replace(&request.name, &old, &role).await
     }
 
     pub(crate) async fn delete_static_role(
@@ -168,20 +134,8 @@ impl Database {
     }
 
     pub(crate) async fn rotate_role(self: Arc<Self>, _: Call, named: Named) -> Result<Response> {
-        let name = &named.name;
-        let _turn = self.rotations.turn(name).await;
-        let role = self.rotations.role::<DatabaseRole>(name).await?;
-        let role = role.ok_or_else(|| Error::invalid("no static role found for role name"))?;
-        let cuts_short = role.is_dual() && role.accounts[role.next_account()].password.is_some();
-        rotate(&*self, name, Purpose::Rotate).await?;
-        let response = Response::none();
-        Ok(if cuts_short {
-            response.warn(
-                "the user that was given out before has lost its password within its grace period",
-            )
-        } else {
-            response
-        })
+        let response = rotate_on_demand(&*self, &named.name).await?;
+        response.ok_or_else(|| Error::invalid("no static role found for role name"))
     }
 
     pub(crate) async fn read_static_creds(
@@ -190,14 +144,13 @@ impl Database {
         named: Named,
     ) -> Result<Response> {
         let name = &named.name;
-        let role = self.rotations.role::<DatabaseRole>(name).await?;
-        let mut role = role.ok_or_else(|| Error::invalid(format!("unknown role: {name}")))?;
+        let role = certain(&*self, name).await?;
+        let role = role.ok_or_else(|| Error::invalid(format!("unknown role: {name}")))?;
         self.connection(&role.own.db_name).await?.check_role(name)?;
-        if role.is_uncertain() {
-            let _turn = self.rotations.turn(name).await;
-            role = settle(&*self, name).await?;
-        }
-        creds(&role, self.clock.now())
+        let given = role.given(self.clock.now()).ok_or_else(|| {
+            Error::unavailable("the first rotation of this role has not succeeded yet")
+        })?;
+        Response::data(&given)
     }
 }
 
@@ -205,37 +158,12 @@ impl Database {
 const UNSET: &str = "error setting credentials";
 
 fn answer(role: &StaticRole) -> Answer<'_> {
-    let names = role.accounts.iter().map(|account| account.username.as_str());
     let DatabaseRole { db_name, rotation_statements, credential } = &role.own;
     Answer {
         credential_config: credential.config(),
         credential_type: credential.kind(),
         db_name,
-        grace_period: role.is_dual().then_some(role.grace_period),
-        last_vault_rotation: role.last_rotation,
-        next_vault_rotation: role.next_rotation,
-        rotation_failure: role.failure.as_ref(),
-        times: role.schedule.times(),
         rotation_statements,
-        username: names.clone().next().filter(|_| !role.is_dual()),
-        usernames: role.is_dual().then(|| names.collect()),
+        status: role.status(),
     }
-}
-
-fn creds(role: &StaticRole, now: Timestamp) -> Result<Response> {
-    let account = &role.accounts[role.current];
-    let password = account.password.as_ref().ok_or_else(|| {
-        Error::unavailable("the first rotation of this role has not succeeded yet")
-    })?;
-    let previous = &role.accounts[role.next_account()];
-    let has_previous = role.is_dual() && previous.password.is_some();
-    Response::data(&Creds {
-        last_vault_rotation: role.last_rotation,
-        password: password.open().expose(),
-        previous_retires: role.retirement.filter(|_| has_previous),
-        previous_username: has_previous.then_some(previous.username.as_str()),
-        times: role.schedule.times(),
-        ttl: now.until(role.next_rotation),
-        username: &account.username,
-    })
 }

@@ -6,12 +6,13 @@ use base_types::{Result, Secret, Timestamp, Ttl};
 use core_barrier::{Sealed, Tx};
 use core_engine_api::Verb;
 use core_engine_api::testing::Harness;
+use core_rotation::{Change, Purpose};
 use serde_json::{Value, json};
-use testkit::databases::Postgresql;
+use testkit::databases::{Mariadb, Postgresql};
 
 use crate::Database;
 use crate::connection::Connection;
-use crate::static_role::{Change, Purpose, StaticRole};
+use crate::static_role::StaticRole;
 
 /// All passwords that a harness makes.
 const GENERATED: &str = "generated";
@@ -270,6 +271,45 @@ async fn what_takes_too_long_is_stopped_in_the_database() {
     assert_eq!(answer.errors, ["the database did not answer within 30 seconds"]);
     assert!(!sleeping());
     assert_eq!(postgresql.query("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'v-%'"), "0");
+}
+
+/// The same where it is ended from another connection.
+#[tokio::test]
+async fn what_takes_too_long_is_stopped_in_mariadb() {
+    let mariadb = Mariadb::start();
+    let harness = Harness::open::<Database>().await;
+    let connection = json!({
+        "plugin_name": "mysql-database-plugin", "connection_url": mariadb.url(),
+        "username": Mariadb::ADMIN, "password": Mariadb::PASSWORD, "allowed_roles": "*",
+    });
+    harness.ok(Verb::Write, "config/db", connection).await;
+    let asked =
+        "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
+    let sleeping = || mariadb.query(asked) == "1";
+    let hurry = async || {
+        while !sleeping() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(31)).await;
+        tokio::time::resume();
+    };
+    // The function takes an interruption for an answer, and the next statement would make a user.
+    let creation = "SELECT SLEEP(600); CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'";
+    let body = json!({ "db_name": "db", "creation_statements": creation });
+    harness.ok(Verb::Write, "roles/app", body).await;
+    let (answer, ()) = tokio::join!(harness.send(Verb::Read, "creds/app", Value::Null), hurry());
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.errors, ["the database did not answer within 30 seconds"]);
+    assert!(!sleeping());
+    let users = "SELECT count(*) FROM mysql.user WHERE User LIKE 'v-%'";
+    assert_eq!(mariadb.query(users), "0");
+    // What was stopped is not used again, and all else goes on.
+    let creation = "CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'";
+    let body = json!({ "creation_statements": creation });
+    harness.ok(Verb::Write, "roles/app", body).await;
+    harness.ok(Verb::Read, "creds/app", Value::Null).await;
+    assert_eq!(mariadb.query(users), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

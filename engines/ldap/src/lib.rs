@@ -89,7 +89,7 @@ impl Engine for Ldap {
             .summary("Read a role of an account that stays, and how its rotation goes.");
         table
             .on(Verb::Write, "static-role/{name}", Self::write_static_role)
-            .summary("Take charge of the password of an account.");
+            .summary("Take charge of the password of an account, or of two that take turns.");
         table
             .on(Verb::Delete, "static-role/{name}", Self::delete_static_role)
             .summary("Leave an account with the password that it has.");

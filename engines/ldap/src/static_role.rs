@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use base_types::{Error, Result, Timestamp, Ttl};
-use core_barrier::{Sealed, Tx};
+use base_types::{Error, Result, Ttl};
+use core_barrier::Sealed;
 use core_engine_api::{Call, Listing, Response};
-use core_rotation::{Failure, Purpose, Schedule, Times, rotate, rotate_first, settle};
+use core_rotation::{Given, Status, Wanted, certain, rotate_first, rotate_on_demand};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,17 @@ use crate::Ldap;
 use crate::names::{self, Named};
 use crate::rotation::{LdapAccount, LdapRole};
 
-/// A request that makes or changes a role of an account that stays.
+/// A request that makes or changes a role of an account that stays, or of two that take turns.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct WriteStaticRole {
     /// The name of the role.
     name: String,
     /// The name by which the account logs in, and by which its entry is found where no `dn` is given.
     username: Option<String>,
+    /// Two accounts that take turns, in place of `username`; their entries are found by these names.
+    usernames: Option<Vec<String>>,
+    /// With two accounts: how long the one that was given out before keeps its password.
+    grace_period: Option<Ttl>,
     /// The name of the entry.
     dn: Option<String>,
     /// How long a password lives; at least 5 seconds.
@@ -32,27 +36,19 @@ pub(crate) struct WriteStaticRole {
 
 #[derive(Serialize)]
 struct Answer<'a> {
-    dn: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_vault_rotation: Option<Timestamp>,
-    next_vault_rotation: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rotation_failure: Option<&'a Failure>,
+    dn: Option<&'a str>,
     #[serde(flatten)]
-    times: Times<'a>,
-    username: &'a str,
+    status: Status<'a>,
 }
 
 #[derive(Serialize)]
 struct Credential<'a> {
-    dn: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dn: Option<&'a str>,
     last_password: &'a str,
-    last_vault_rotation: Option<Timestamp>,
-    password: &'a str,
     #[serde(flatten)]
-    times: Times<'a>,
-    ttl: Ttl,
-    username: &'a str,
+    given: Given<'a>,
 }
 
 impl Ldap {
@@ -71,14 +67,7 @@ impl Ldap {
     ) -> Result<Response> {
         let role: Option<LdapRole> = self.rotations.role(&place(&named.canonical())).await?;
         let role = role.ok_or_else(|| Error::not_found(""))?;
-        Response::data(&Answer {
-            dn: &role.own.dn,
-            last_vault_rotation: role.last_rotation,
-            next_vault_rotation: role.next_rotation,
-            rotation_failure: role.failure.as_ref(),
-            times: role.schedule.times(),
-            username: &role.accounts[0].username,
-        })
+        Response::data(&Answer { dn: dn(&role), status: role.status() })
     }
 
     pub(crate) async fn static_role_exists(self: Arc<Self>, named: Named) -> Result<bool> {
@@ -101,34 +90,27 @@ impl Ldap {
     }
 
     async fn create_static_role(&self, place: &str, request: WriteStaticRole) -> Result<()> {
-        let schedule = request.schedule()?;
-        let WriteStaticRole { username, dn, skip_import_rotation, .. } = request;
-        let username = username.ok_or_else(|| {
+        let wanted = request.wanted();
+        wanted.schedule()?;
+        let usernames = wanted.accounts()?.ok_or_else(|| {
             Error::invalid("username is a required field to manage a static account")
         })?;
-        if username.is_empty() {
+        if usernames.iter().any(String::is_empty) {
             return Err(Error::invalid("username must not be empty"));
         }
-        let schedule = schedule.ok_or_else(|| {
-            Error::invalid("rotation_period is required to create static accounts")
-        })?;
-        let config = self.config().await?;
-        let skips = skip_import_rotation.unwrap_or(config.skip_static_role_import_rotation);
-        let own = LdapAccount { dn: dn.unwrap_or_default(), check_out: None };
+        let own = LdapAccount { dn: request.dn.clone().unwrap_or_default(), check_out: None };
         let now = self.clock.now();
-        let mut role = LdapRole::new(own, vec![username], schedule, now);
-        if skips {
+        let mut role = wanted.role(own, usernames, now)?;
+        check_dn(&role)?;
+        let config = self.config().await?;
+        let skip = request.skip_import_rotation;
+        if skip.unwrap_or(config.skip_static_role_import_rotation) {
             role.next_rotation = role.schedule.next_after(now)?;
-        } else {
-            self.check_entry(&role).await?;
+            return self.rotations.create(place, &role).await;
         }
-        let new = &role;
-        let create = |tx: Tx| async move {
-            new.claim(&tx, place).await?;
-            new.put(&tx, place, None)
-        };
-        self.storage.transact(create).await?;
-        if skips { Ok(()) } else { rotate_first(self, place).await }
+        self.check_entry(&role).await?;
+        self.rotations.create(place, &role).await?;
+        rotate_first(self, place).await
     }
 
     async fn change_static_role(
@@ -138,26 +120,20 @@ impl Ldap {
         old: &LdapRole,
     ) -> Result<()> {
         let refuse = |text: &'static str| Err(Error::invalid(text));
-        if request.username.as_ref().is_some_and(|name| *name != old.accounts[0].username) {
-            return refuse("cannot update static account username");
-        }
+        let (wanted, now) = (&request.wanted(), self.clock.now());
+        // What is not to be changed is told first.
+        wanted.apply(&mut old.clone(), now)?;
         if request.dn.as_ref().is_some_and(|dn| !dn.is_empty() && *dn != old.own.dn) {
             return refuse("cannot update static account distinguished name (dn)");
         }
         if request.skip_import_rotation.is_some() {
             return refuse("skip_import_rotation has no effect on updates");
         }
-        let schedule = request.schedule()?;
-        let (schedule, now) = (schedule.as_ref(), self.clock.now());
         let change = |role: &mut LdapRole| {
             if let Some(dn) = &request.dn {
                 role.own.dn.clone_from(dn);
             }
-            if let Some(schedule) = schedule.filter(|schedule| **schedule != role.schedule) {
-                role.schedule = schedule.clone();
-                role.next_rotation = schedule.next_after(role.last_rotation.unwrap_or(now))?;
-            }
-            Ok(())
+            wanted.apply(role, now)
         };
         self.rotations.update(place, change).await.map(drop)
     }
@@ -174,13 +150,8 @@ impl Ldap {
     }
 
     pub(crate) async fn rotate_role(self: Arc<Self>, _: Call, named: Named) -> Result<Response> {
-        let place = place(&named.canonical());
-        let _turn = self.rotations.turn(&place).await;
-        if self.rotations.role::<LdapAccount>(&place).await?.is_none() {
-            return Err(Error::invalid(format!("role doesn't exist: {}", named.name)));
-        }
-        rotate(&*self, &place, Purpose::Rotate).await?;
-        Ok(Response::none())
+        let response = rotate_on_demand(&*self, &place(&named.canonical())).await?;
+        response.ok_or_else(|| Error::invalid(format!("role doesn't exist: {}", named.name)))
     }
 
     pub(crate) async fn read_static_cred(
@@ -188,28 +159,15 @@ impl Ldap {
         _: Call,
         named: Named,
     ) -> Result<Response> {
-        let place = place(&named.canonical());
-        let role = self.rotations.role::<LdapAccount>(&place).await?;
-        let mut role =
+        let role = certain(&*self, &place(&named.canonical())).await?;
+        let role =
             role.ok_or_else(|| Error::invalid(format!("unknown role: {}", named.canonical())))?;
-        if role.is_uncertain() {
-            let _turn = self.rotations.turn(&place).await;
-            role = settle(&*self, &place).await?;
-        }
-        let account = &role.accounts[0];
-        let password = account.password.as_ref().ok_or_else(|| {
+        let given = role.given(self.clock.now()).ok_or_else(|| {
             Error::invalid("the password of this account is not known before its first rotation")
         })?;
-        let previous = account.previous.as_ref().map(Sealed::open);
-        Response::data(&Credential {
-            dn: &role.own.dn,
-            last_password: previous.map_or("", |password| password.expose()),
-            last_vault_rotation: role.last_rotation,
-            password: password.open().expose(),
-            times: role.schedule.times(),
-            ttl: self.clock.now().until(role.next_rotation),
-            username: &account.username,
-        })
+        let previous = role.accounts[role.current].previous.as_ref().map(Sealed::open);
+        let last_password = previous.map_or("", |password| password.expose());
+        Response::data(&Credential { dn: dn(&role), last_password, given })
     }
 }
 
@@ -220,9 +178,27 @@ fn place(name: &str) -> String {
     format!("{FOLDER}{name}")
 }
 
+/// Two accounts have two entries, each found by its name.
+fn dn(role: &LdapRole) -> Option<&str> {
+    (!role.is_dual()).then_some(role.own.dn.as_str())
+}
+
+fn check_dn(role: &LdapRole) -> Result<()> {
+    if role.is_dual() && !role.own.dn.is_empty() {
+        return Err(Error::invalid("dn goes with username: usernames are found by their names"));
+    }
+    Ok(())
+}
+
 impl WriteStaticRole {
-    fn schedule(&self) -> Result<Option<Schedule>> {
-        let cron = self.rotation_schedule.as_deref();
-        Schedule::requested(self.rotation_period, cron, self.rotation_window)
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            username: self.username.as_deref(),
+            usernames: self.usernames.as_deref(),
+            grace_period: self.grace_period,
+            rotation_period: self.rotation_period,
+            rotation_schedule: self.rotation_schedule.as_deref(),
+            rotation_window: self.rotation_window,
+        }
     }
 }

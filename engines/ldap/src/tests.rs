@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use base_types::{Secret, Ttl};
-use core_barrier::Sealed;
+use core_barrier::{Sealed, Tx};
 use core_engine_api::Verb;
 use core_engine_api::testing::Harness;
 use core_rotation::{Change, Login, Purpose};
@@ -92,11 +92,17 @@ async fn given(harness: &Harness) -> String {
 
 /// The server has stopped when this was to be the next password.
 async fn cut_short(harness: &mut Harness, password: &str) {
-    let place = core_rotation::key("role/one");
-    let mut role: LdapRole = harness.storage.get(&place).await.unwrap().unwrap();
-    let (account, purpose) = (0, Purpose::Rotate);
-    role.change = Some(Change { account, password: sealed(password), purpose });
-    harness.storage.put(&place, &role).await.unwrap();
+    cut_short_of(harness, 0, password, Purpose::Rotate).await;
+}
+
+async fn cut_short_of(harness: &mut Harness, account: usize, password: &str, purpose: Purpose) {
+    let change = |tx: Tx| async move {
+        let old = LdapRole::get(&tx, "role/one").await?.unwrap();
+        let change = Change { account, password: sealed(password), purpose };
+        let new = LdapRole { change: Some(change), ..old.clone() };
+        new.put(&tx, "role/one", Some(&old))
+    };
+    harness.storage.transact(change).await.unwrap();
     harness.reopen().await;
 }
 
@@ -131,6 +137,52 @@ async fn after_a_crash_the_directory_says_which_password_is_right() {
     assert!(answer.status == 503 && answer.errors[0].contains("refuses both"), "{answer:?}");
     harness.ok(Verb::Write, "rotate-role/one", json!({})).await;
     assert!(given(&harness).await == "fourth" && slapd.binds(&dn, "fourth"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_accounts_survive_a_crash_at_every_step() {
+    let slapd = Slapd::start();
+    let mut harness = harness(&slapd).await;
+    let dn = ["a", "b"].map(|name| slapd.add_person(name, name));
+    let set = |account: usize, password: &str| {
+        let dn = &dn[account];
+        slapd.modify(&format!(
+            "dn: {dn}\nchangetype: modify\nreplace: userPassword\nuserPassword: {password}\n"
+        ));
+    };
+    let body = json!({ "usernames": ["a", "b"], "rotation_period": "1h", "grace_period": "10m" });
+    harness.ok(Verb::Write, "static-role/one", body).await;
+    harness.backend.run(0).await.unwrap();
+    assert!(slapd.binds(&dn[0], GENERATED) && !slapd.binds(&dn[1], "b"));
+    let creds =
+        async |harness: &Harness| harness.ok(Verb::Read, "static-cred/one", Value::Null).await;
+    // It stopped before the directory was told, and then after that.
+    for (is_told, next, old) in [(false, 1, 0), (true, 0, 1)] {
+        let before = creds(&harness).await;
+        let known = before["password"].as_str().unwrap();
+        cut_short_of(&mut harness, next, "next", Purpose::Rotate).await;
+        if is_told {
+            set(next, "next");
+        }
+        assert_eq!(creds(&harness).await, before, "what is given out is not touched");
+        assert!(slapd.binds(&dn[old], known));
+        harness.backend.run(0).await.unwrap();
+        let now = creds(&harness).await;
+        assert_eq!(
+            (&now["username"], &now["password"]),
+            (&json!(["a", "b"][next]), &json!("next"))
+        );
+        assert!(slapd.binds(&dn[next], "next") && slapd.binds(&dn[old], known));
+
+        harness.clock.advance(Ttl::from_seconds(601));
+        cut_short_of(&mut harness, old, "unknown", Purpose::Retire).await;
+        if is_told {
+            set(old, "unknown");
+        }
+        harness.backend.run(0).await.unwrap();
+        assert!(creds(&harness).await.get("previous_username").is_none());
+        assert!(slapd.binds(&dn[next], "next") && !slapd.binds(&dn[old], known));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

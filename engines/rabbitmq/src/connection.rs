@@ -4,7 +4,7 @@ use base_crypto::{Random, SeededRandom};
 use base_template::{Source, Template};
 use base_types::{Error, Result, Secret, Timestamp};
 use core_barrier::{Record, Sealed};
-use core_engine_api::{Call, Response};
+use core_engine_api::{Call, ClientTls, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,12 @@ pub(crate) struct Connection {
     pub(crate) password_policy: String,
     /// Empty for [`USERNAME_TEMPLATE`].
     pub(crate) username_template: String,
+    #[serde(default)]
+    pub(crate) ca_cert: String,
+    #[serde(default)]
+    pub(crate) client_cert: String,
+    #[serde(default)]
+    pub(crate) client_key: Sealed,
 }
 
 impl Record for Connection {
@@ -45,6 +51,13 @@ pub(crate) struct WriteConnection {
     password_policy: String,
     /// How users are named, from `.DisplayName` and `.RoleName`; it needs something random.
     username_template: String,
+    /// The authorities that sign the certificate of the management interface, as PEM; those of the
+    /// machine if empty.
+    ca_cert: String,
+    /// Our certificate, as PEM, if RabbitMQ wants to see one.
+    client_cert: String,
+    /// The key of our certificate, as PEM.
+    client_key: Secret<String>,
     /// Log in before anything is stored.
     verify_connection: bool,
 }
@@ -57,6 +70,9 @@ impl Default for WriteConnection {
             password: Secret::default(),
             password_policy: String::new(),
             username_template: String::new(),
+            ca_cert: String::new(),
+            client_cert: String::new(),
+            client_key: Secret::default(),
             verify_connection: true,
         }
     }
@@ -83,9 +99,13 @@ impl Rabbitmq {
             password: password.into(),
             password_policy: request.password_policy,
             username_template: request.username_template,
+            ca_cert: request.ca_cert,
+            client_cert: request.client_cert,
+            client_key: request.client_key.into(),
         };
         connection.check_template().map_err(|error| error.at("invalid username template"))?;
         let management = Management::of(self.outbound.clone(), &connection)?;
+        management.check_tls()?;
         if request.verify_connection {
             let check = management.check(&connection.username).await;
             check.map_err(|error| error.at("failed to validate the connection"))?;
@@ -119,6 +139,16 @@ impl Connection {
         template.render_unique(&Source { fields, random, now })
     }
 
+    /// How to speak TLS to it.
+    pub(crate) fn tls(&self) -> ClientTls {
+        ClientTls {
+            ca: self.ca_cert.clone(),
+            certificate: self.client_cert.clone(),
+            private_key: self.client_key.open().clone(),
+            ..ClientTls::default()
+        }
+    }
+
     /// A template that gives no names is refused before it is stored.
     fn check_template(&self) -> Result<()> {
         let (random, now) = (SeededRandom::new(1), Timestamp::from_seconds(0));
@@ -138,15 +168,22 @@ mod tests {
             password: Secret::new("pw".to_owned()).into(),
             password_policy: "long".to_owned(),
             username_template: template.to_owned(),
+            ca_cert: "ca".to_owned(),
+            client_cert: "cert".to_owned(),
+            client_key: Secret::new("key".to_owned()).into(),
         }
     }
 
     #[test]
     fn the_stored_form_is_fixed() {
-        let golden = r#"{"connection_uri":"http://localhost:15672","username":"admin","password":"pw","password_policy":"long","username_template":"t"}"#;
+        let golden = r#"{"connection_uri":"http://localhost:15672","username":"admin","password":"pw","password_policy":"long","username_template":"t","ca_cert":"ca","client_cert":"cert","client_key":"key"}"#;
         assert_eq!(serde_json::to_string(&connection("t")).unwrap(), golden);
         let read: Connection = serde_json::from_str(golden).unwrap();
         assert_eq!(read.password.open().expose(), "pw");
+        // What was stored before there were certificates.
+        let earlier = r#"{"connection_uri":"http://h","username":"a","password":"pw","password_policy":"","username_template":""}"#;
+        let read: Connection = serde_json::from_str(earlier).unwrap();
+        assert_eq!(read.tls(), ClientTls::default());
     }
 
     const SAME: &str = "template: it gives different things the same name";

@@ -18,6 +18,7 @@ use crate::role::{Role, TopicPermission};
 pub(crate) struct Management {
     outbound: Arc<dyn Outbound>,
     base: BaseUrl,
+    tls: ClientTls,
     authorization: HeaderValue,
 }
 
@@ -48,7 +49,21 @@ impl Management {
         let text = Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.expose())));
         let mut authorization = HeaderValue::from_str(text.expose()).map_err(Error::internal)?;
         authorization.set_sensitive(true);
-        Ok(Self { outbound, base, authorization })
+        Ok(Self { outbound, base, tls: connection.tls(), authorization })
+    }
+
+    /// # Errors
+    /// `Invalid` if the certificates and the key cannot be used, or would not be.
+    pub(crate) fn check_tls(&self) -> Result<()> {
+        if self.tls == ClientTls::default() {
+            return Ok(());
+        }
+        if self.base.join(&[])?.scheme_str() != Some("https") {
+            return Err(Error::invalid(
+                "ca_cert, client_cert and client_key go with a connection_uri of https",
+            ));
+        }
+        self.tls.config().map(drop)
     }
 
     /// Logs in as `administrator` and looks itself up, which only an administrator may.
@@ -123,7 +138,7 @@ impl Management {
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
-        self.outbound.send(request, &ClientTls::default()).await
+        self.outbound.send(request, &self.tls).await
     }
 }
 

@@ -1,6 +1,9 @@
 use files_sops::SOURCES;
 
-use crate::commands::{decrypt, edit, encrypt, exec, groups, legacy, rotate, set, status, update};
+use crate::commands::{
+    completion, decrypt, edit, encrypt, exec, git_merge, git_setup, git_textconv, groups,
+    keyservice, legacy, lint, publish, rotate, set, status, update, who,
+};
 use crate::session::{Session, Stop};
 
 /// One command: all that parsing and help need to know.
@@ -34,7 +37,7 @@ const fn option(name: &'static str, value: &'static str, about: &'static str) ->
 }
 
 /// The flags of all commands but for those of key sources.
-const FLAGS: [Flag; 34] = [
+const FLAGS: [Flag; 45] = [
     switch("decrypt", Some('d'), "decrypt the file"),
     switch("encrypt", Some('e'), "encrypt the file"),
     switch("rotate", Some('r'), "encrypt the file under a new data key"),
@@ -46,6 +49,17 @@ const FLAGS: [Flag; 34] = [
         "FILE",
         "the configuration instead of .sops.yaml here or above [$SOPS_CONFIG]",
     ),
+    option("keyservice", "ADDRESS", "a key service to ask as well [$SOPS_KEYSERVICE]"),
+    switch(
+        "enable-local-keyservice",
+        None,
+        "=false uses no keys of this process [$SOPS_ENABLE_LOCAL_KEYSERVICE]",
+    ),
+    option("network", "NAME", "tcp or unix"),
+    option("net", "NAME", "the same"),
+    option("address", "ADDRESS", "where to listen, by default 127.0.0.1:5000"),
+    option("addr", "ADDRESS", "the same"),
+    switch("prompt", None, "ask before each answer"),
     option("indent", "N", "blanks for a level where a file gets a new layout"),
     switch("in-place", Some('i'), "write to the file itself"),
     option("output", "FILE", "write there"),
@@ -80,13 +94,32 @@ const FLAGS: [Flag; 34] = [
     switch("same-process", None, "become the command instead of starting it"),
     switch("no-fifo", None, "a file instead of a pipe"),
     option("filename", "NAME", "the name of that file"),
+    switch("recursive", Some('r'), "take all encrypted files in folders, in their places"),
+    switch("omit-extensions", None, "publish under names without extensions"),
+    switch("undo", None, "take it out again"),
+    switch("values", None, "show the decrypted files [$STRONGROOM_SHOW_VALUES]"),
     Flag { name: "file", letter: Some('f'), value: "FILE", about: "the file to change" },
 ];
 
 /// What every command takes.
-const GLOBAL: [&str; 4] = ["disable-version-check", "verbose", "config", "indent"];
+const GLOBAL: [&str; 6] = [
+    "disable-version-check",
+    "verbose",
+    "config",
+    "indent",
+    "keyservice",
+    "enable-local-keyservice",
+];
 
-pub(crate) const COMMANDS: [Command; 12] = [
+pub(crate) const COMMANDS: [Command; 20] = [
+    Command {
+        name: "completion",
+        arguments: "bash|zsh",
+        summary: "Prints what lets a shell complete commands and flags.",
+        flags: &[],
+        keys: &[],
+        run: completion::run,
+    },
     Command {
         name: "decrypt",
         arguments: "[FILE]",
@@ -166,6 +199,30 @@ pub(crate) const COMMANDS: [Command; 12] = [
         run: status::run,
     },
     Command {
+        name: "git-merge",
+        arguments: "ANCESTOR OURS THEIRS SIZE NAME",
+        summary: "Merges encrypted files for git, as its merge driver.",
+        flags: &["decryption-order"],
+        keys: &[],
+        run: git_merge::run,
+    },
+    Command {
+        name: "git-setup",
+        arguments: "[PATTERN...]",
+        summary: "Lets git show and merge encrypted files value by value.",
+        flags: &["undo", "values"],
+        keys: &[],
+        run: git_setup::run,
+    },
+    Command {
+        name: "git-textconv",
+        arguments: "FILE",
+        summary: "Shows an encrypted file as lines that git can compare.",
+        flags: &["values", "decryption-order"],
+        keys: &[],
+        run: git_textconv::run,
+    },
+    Command {
         name: "groups add",
         arguments: "",
         summary: "Adds a key group to a file.",
@@ -182,10 +239,42 @@ pub(crate) const COMMANDS: [Command; 12] = [
         run: groups::delete,
     },
     Command {
-        name: "rotate",
-        arguments: "FILE",
-        summary: "Encrypts a file under a new data key.",
+        name: "keyservice",
+        arguments: "",
+        summary: "Lets other programs use the keys of this process, without asking who they are.",
+        flags: &["network", "net", "address", "addr", "prompt"],
+        keys: &[],
+        run: keyservice::run,
+    },
+    Command {
+        name: "lint",
+        arguments: "[PATH...]",
+        summary: "Names what is wrong with the encrypted files of a tree.",
+        flags: &[],
+        keys: &[],
+        run: lint::run,
+    },
+    Command {
+        name: "publish",
+        arguments: "FILE | -r FOLDER",
+        summary: "Writes the values of files to the server that .sops.yaml names.",
         flags: &[
+            "recursive",
+            "yes",
+            "omit-extensions",
+            "input-type",
+            "ignore-mac",
+            "decryption-order",
+        ],
+        keys: &[],
+        run: publish::run,
+    },
+    Command {
+        name: "rotate",
+        arguments: "FILE | -r PATH...",
+        summary: "Encrypts a file under a new data key, or all files of a tree.",
+        flags: &[
+            "recursive",
             "in-place",
             "output",
             "input-type",
@@ -223,11 +312,19 @@ pub(crate) const COMMANDS: [Command; 12] = [
     },
     Command {
         name: "updatekeys",
-        arguments: "FILE...",
+        arguments: "FILE... | -r PATH...",
         summary: "Gives files the master keys that .sops.yaml names.",
-        flags: &["yes", "input-type", "decryption-order"],
+        flags: &["recursive", "yes", "input-type", "decryption-order"],
         keys: &[],
         run: update::run,
+    },
+    Command {
+        name: "who",
+        arguments: "[PATH...]",
+        summary: "Lists who can open which encrypted file of a tree.",
+        flags: &[],
+        keys: &[],
+        run: who::run,
     },
 ];
 
@@ -298,7 +395,14 @@ impl Command {
                 Known { name: format!("{before}{}", row.flag), letter, value: "KEYS", about }
             })
         });
-        own.chain(keys).collect()
+        let options = SOURCES.iter().flat_map(|source| source.row().options);
+        let options = options.filter(|_| !self.keys.is_empty()).map(|option| Known {
+            name: option.flag.to_owned(),
+            letter: None,
+            value: "TEXT",
+            about: option.about.to_owned(),
+        });
+        own.chain(keys).chain(options).collect()
     }
 
     /// The flag that `word` names, which may hold its value after an equal sign.

@@ -38,7 +38,7 @@ impl Flags {
     }
 
     pub(crate) fn on(&self, name: &str) -> bool {
-        self.value(name).is_some_and(|value| !matches!(value, "false" | "0" | "f"))
+        self.value(name).is_some_and(|value| !is_off(value))
     }
 
     /// The value given last, unless it is empty.
@@ -64,6 +64,11 @@ impl Flags {
         };
         self.value(name).map(number).transpose()
     }
+}
+
+/// Whether a switch is given to say no.
+pub(crate) fn is_off(value: &str) -> bool {
+    matches!(value, "false" | "FALSE" | "False" | "0" | "f" | "F")
 }
 
 #[cfg(test)]

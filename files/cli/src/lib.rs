@@ -9,8 +9,11 @@ mod command;
 mod commands;
 mod flags;
 mod output;
+mod parallel;
 mod prompt;
+mod random;
 mod session;
+mod tree;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -55,7 +58,7 @@ fn answer(program: &str, args: &[String]) -> Result<u8, Stop> {
         return Ok(0);
     }
     let (flags, words) = Flags::parse(command, rest)?;
-    let session = Session::of_process(flags, words);
+    let session = Session::of_process(program, flags, words)?;
     (command.run)(&session)
 }
 

@@ -1,17 +1,20 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use base_crypto::SystemRandom;
 use base_types::SystemClock;
 use files_document::Format;
 use files_sops::config::{self, Config, Rule};
+use files_sops::keyservice::KeyServices;
 use files_sops::{
-    DataKey, EncryptedFile, Failure, KeyGroups, MasterKey, OpenFile, SOURCES, Surroundings,
+    DataKey, EncryptedFile, Failure, KeyGroups, Layout, MasterKey, OpenFile, SOURCES, Surroundings,
+    Unwrapped, Written,
 };
 use zeroize::Zeroizing;
 
 use crate::flags::Flags;
+use crate::random::KernelRandom;
 use crate::{code, output, prompt};
 
 /// Why a command stops: an exit code and a text for standard error.
@@ -48,6 +51,9 @@ pub(crate) struct Session {
     pub(crate) flags: Flags,
     pub(crate) words: Vec<String>,
     pub(crate) surroundings: Surroundings<'static>,
+    /// The name of the program and the word under which it is this command line.
+    pub(crate) program: String,
+    config: OnceLock<Option<Config>>,
 }
 
 /// What a command works on.
@@ -64,17 +70,15 @@ const ORDER: &str = "age,pgp";
 
 /// Sources that only other programs can use: what these variables name must not be left out in
 /// silence.
-const FOREIGN_VARIABLES: [&str; 5] = [
-    "SOPS_KMS_ARN",
-    "SOPS_GCP_KMS_IDS",
-    "SOPS_HUAWEICLOUD_KMS_IDS",
-    "SOPS_AZURE_KEYVAULT_URLS",
-    "SOPS_KEYSERVICE",
-];
+const FOREIGN_VARIABLES: [&str; 1] = ["SOPS_HUAWEICLOUD_KMS_IDS"];
 
 impl Session {
     #[allow(clippy::disallowed_methods, reason = "the command line reads the environment")]
-    pub(crate) fn of_process(flags: Flags, words: Vec<String>) -> Self {
+    pub(crate) fn of_process(
+        program: &str,
+        flags: Flags,
+        words: Vec<String>,
+    ) -> Result<Self, Stop> {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -82,14 +86,31 @@ impl Session {
             variables: variables.collect(),
             // One clock for the whole process, which ends after this call.
             clock: Box::leak(Box::new(SystemClock::default())),
-            random: &SystemRandom,
+            random: &KernelRandom,
             ask: prompt::passphrase,
+            services: KeyServices::default(),
+            unwrapped: Unwrapped::default(),
         };
-        Self { flags, words, surroundings }
+        let program = program.to_owned();
+        let config = OnceLock::new();
+        let mut session = Self { flags, words, surroundings, program, config };
+        session.surroundings.services = session.services()?;
+        Ok(session)
+    }
+
+    /// The key services that flags and variables name, besides this process itself.
+    fn services(&self) -> Result<KeyServices, Stop> {
+        let local = self.setting("enable-local-keyservice", "SOPS_ENABLE_LOCAL_KEYSERVICE");
+        let given = self.flags.list("keyservice");
+        let named = self.surroundings.variable("SOPS_KEYSERVICE").unwrap_or_default();
+        let named = if given.is_empty() { named } else { &given };
+        let others = named.split(',').map(str::trim).filter(|address| !address.is_empty());
+        let others = others.map(str::parse).collect::<Result<_, Failure>>()?;
+        Ok(KeyServices { local: !local.is_some_and(crate::flags::is_off), others })
     }
 
     /// The value of a flag, or of the variable that stands for it.
-    fn setting(&self, flag: &str, variable: &str) -> Option<&str> {
+    pub(crate) fn setting(&self, flag: &str, variable: &str) -> Option<&str> {
         self.flags.value(flag).or_else(|| self.surroundings.variable(variable))
     }
 
@@ -148,8 +169,27 @@ impl Session {
         Ok((read, format("output-type")?.unwrap_or(by_name)))
     }
 
-    pub(crate) fn indent(&self) -> Result<Option<usize>, Stop> {
-        Ok(self.flags.count("indent")?.filter(|blanks| *blanks > 0))
+    /// How a file of `format` is laid out: as the flag says, or where there is no layout to keep as
+    /// the configuration does.
+    pub(crate) fn layout(&self, format: Format) -> Result<Layout, Stop> {
+        match self.flags.count("indent")?.filter(|blanks| *blanks > 0) {
+            Some(blanks) => Ok(Layout { indent: Some(blanks), anew: true }),
+            // Reading a file needs no configuration, so what is wrong with it is no matter here.
+            None => {
+                let config = self.config().ok().flatten();
+                let indent = config.and_then(|config| config.indent(format));
+                Ok(Layout { indent, anew: false })
+            }
+        }
+    }
+
+    /// The text of what was made from the input, with a warning if its layout is another one.
+    pub(crate) fn text_of(&self, input: &Input, written: Written) -> Zeroizing<Vec<u8>> {
+        if let Some(reason) = written.new_layout {
+            let name = input.name.display();
+            self.warn(&format!("{name} gets a new layout, since it cannot keep its own: {reason}"));
+        }
+        Zeroizing::new(written.text)
     }
 
     /// Writes where the flags say: into the file, another one, or to standard output.
@@ -170,10 +210,7 @@ impl Session {
     }
 
     pub(crate) fn write_to(&self, path: &Path, bytes: &[u8]) -> Result<(), Stop> {
-        output::replace(path, bytes).map_err(|error| {
-            let text = format!("{} cannot be written and is as it was: {error}", path.display());
-            Stop::new(code::WRITE, text)
-        })
+        output::replace(path, bytes).map_err(|error| unwritten(path, &error))
     }
 
     /// Which sources are tried first.
@@ -221,15 +258,32 @@ impl Session {
                 true => self.surroundings.variable(row.variable).unwrap_or_default(),
                 false => &given,
             };
-            keys.extend(MasterKey::list(source, names, &self.surroundings)?);
+            keys.extend(self.with_options(MasterKey::list(source, names, &self.surroundings)?)?);
         }
         Ok(keys)
     }
 
-    /// What the configuration says of the file; nothing if there is no configuration.
-    pub(crate) fn rule(&self, file: &Path) -> Result<Option<Rule>, Stop> {
-        let here = std::env::current_dir()
-            .map_err(|error| Stop::usage(format!("the current folder is unknown: {error}")))?;
+    /// The keys with what flags say of all keys of their source.
+    pub(crate) fn with_options(&self, keys: Vec<MasterKey>) -> Result<Vec<MasterKey>, Stop> {
+        let with_flags = |key: MasterKey| {
+            let mut options = key.source().row().options.iter();
+            options
+                .try_fold(key, |key, option| key.with_option(option, self.flags.value(option.flag)))
+        };
+        Ok(keys.into_iter().map(with_flags).collect::<files_sops::Result<_>>()?)
+    }
+
+    /// The configuration that counts here, which is read once.
+    pub(crate) fn config(&self) -> Result<Option<&Config>, Stop> {
+        if let Some(config) = self.config.get() {
+            return Ok(config.as_ref());
+        }
+        let config = self.read_config()?;
+        Ok(self.config.get_or_init(|| config).as_ref())
+    }
+
+    fn read_config(&self) -> Result<Option<Config>, Stop> {
+        let here = here()?;
         let path = match self.setting("config", "SOPS_CONFIG") {
             Some(path) => Some(absolute(&here, Path::new(path))),
             None => config::find(&here),
@@ -237,9 +291,13 @@ impl Session {
         let Some(path) = path else { return Ok(None) };
         let text = fs::read(&path)
             .map_err(|error| Stop::usage(format!("{} cannot be read: {error}", path.display())))?;
-        let config = Config::parse(&text, &path)?;
-        let file = absolute(&here, file);
-        Ok(config.rule(&file, &self.surroundings)?)
+        Ok(Some(Config::parse(&text, &path)?))
+    }
+
+    /// What the configuration says of the file; nothing if there is no configuration.
+    pub(crate) fn rule(&self, file: &Path) -> Result<Option<Rule>, Stop> {
+        let Some(config) = self.config()? else { return Ok(None) };
+        Ok(config.rule(&absolute(&here()?, file), &self.surroundings)?)
     }
 
     /// As [`Session::rule`], for a file that must have keys.
@@ -255,9 +313,19 @@ impl Session {
     }
 }
 
+pub(crate) fn unwritten(path: &Path, error: &std::io::Error) -> Stop {
+    let text = format!("{} cannot be written and is as it was: {error}", path.display());
+    Stop::new(code::WRITE, text)
+}
+
+pub(crate) fn here() -> Result<PathBuf, Stop> {
+    std::env::current_dir()
+        .map_err(|error| Stop::usage(format!("the current folder is unknown: {error}")))
+}
+
 /// The path in a folder without links and `..`, so that it can be seen which files are below it. A
 /// link itself has the name that rules know.
-fn absolute(here: &Path, path: &Path) -> PathBuf {
+pub(crate) fn absolute(here: &Path, path: &Path) -> PathBuf {
     let path = here.join(path);
     let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
     match (folder, path.file_name()) {

@@ -9,7 +9,7 @@ use crate::edits::Edits;
 use crate::layout::{Kind, Layout, Part};
 use crate::place::{invalid, is_blank, leads_line, line_end, line_start};
 use crate::tree::Entry;
-use crate::{Comment, Scalar, Value};
+use crate::{Comment, Item, Scalar, Value};
 
 /// How a format spells what is new.
 pub(crate) trait Syntax {
@@ -69,17 +69,31 @@ pub(crate) struct Change<'a, 't, S> {
 }
 
 impl<S: Syntax> Change<'_, '_, S> {
+    /// Collects what makes the whole of a document into `new`.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the place, where the text cannot say it.
+    pub(crate) fn root(
+        &mut self,
+        layout: &Layout,
+        old: &[Item],
+        new: &[Item],
+        spot: Spot,
+    ) -> Result<()> {
+        if old == new {
+            return Ok(());
+        }
+        if let Some(reason) = layout.locked {
+            return Err(invalid(self.text, layout.span.start, reason));
+        }
+        self.container(layout, old, new, &same_keys(old, new), spot)
+    }
+
     /// Collects what makes `old`, which stands at `layout`, into `new`.
     ///
     /// # Errors
     /// `Invalid`, naming the place, where the text cannot say it.
-    pub(crate) fn value(
-        &mut self,
-        layout: &Layout,
-        old: &Value,
-        new: &Value,
-        spot: Spot,
-    ) -> Result<()> {
+    fn value(&mut self, layout: &Layout, old: &Value, new: &Value, spot: Spot) -> Result<()> {
         if old == new {
             return Ok(());
         }

@@ -1,3 +1,6 @@
+use std::fmt;
+use std::sync::Arc;
+
 use base_types::{Error, ErrorKind, Result, Secret};
 
 use crate::change::{Change, Spot, Syntax};
@@ -14,11 +17,20 @@ pub const SIZE_MAX: usize = 64 << 20;
 const DATA: &str = "data";
 
 /// A file: its text as it was read, and the trees that the text spells.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Document {
     format: Format,
     text: Secret<Vec<u8>>,
     trees: Vec<Vec<Item>>,
+    /// Where the parts of each tree stand.
+    layouts: Arc<Vec<Layout>>,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { format, trees, .. } = self;
+        f.debug_struct("Document").field("format", format).field("trees", trees).finish()
+    }
 }
 
 impl Document {
@@ -35,17 +47,17 @@ impl Document {
                 text.len()
             )));
         }
-        let trees = match format {
+        let (trees, layouts) = match format {
             Format::Binary => {
                 let data = Scalar::Bytes(Secret::new(text.to_vec()));
-                vec![vec![Item::member(DATA, data)]]
+                (vec![vec![Item::member(DATA, data)]], Vec::new())
             }
             _ => read(format, utf8(text)?)?
                 .into_iter()
-                .filter_map(|(value, _)| items(value))
-                .collect(),
+                .filter_map(|(value, layout)| Some((items(value)?, layout)))
+                .unzip(),
         };
-        Ok(Self { format, text: Secret::new(text.to_vec()), trees })
+        Ok(Self { format, text: Secret::new(text.to_vec()), trees, layouts: Arc::new(layouts) })
     }
 
     /// The format it was read as.
@@ -136,20 +148,20 @@ impl Document {
     /// The text with what makes it say `trees`.
     fn changed(&self, trees: &[Vec<Item>]) -> Result<String> {
         let text = utf8(self.text())?;
-        let parts = read(self.format, text)?;
+        let parts = Parts { trees: &self.trees, layouts: &self.layouts };
         match self.format {
             Format::Binary => Err(Error::internal("a binary file has no parts")),
-            Format::Dotenv => edit(text, &[dotenv::Writer], &parts, trees),
-            Format::Ini => edit(text, &[ini::Writer], &parts, trees),
+            Format::Dotenv => edit(text, &[dotenv::Writer], parts, trees),
+            Format::Ini => edit(text, &[ini::Writer], parts, trees),
             Format::Json => {
-                let writer = json::Writer::like(text, &parts[0].1);
-                edit(text, &[writer], &parts, trees)
+                let writer = json::Writer::like(text, &self.layouts[0]);
+                edit(text, &[writer], parts, trees)
             }
-            Format::Toml => edit(text, &[toml::Writer], &parts, trees),
+            Format::Toml => edit(text, &[toml::Writer], parts, trees),
             Format::Yaml => {
-                let steps = parts.iter().map(|(_, layout)| yaml::step(layout));
+                let steps = self.layouts.iter().map(yaml::step);
                 let writers = steps.map(|step| yaml::Writer { step }).collect::<Vec<_>>();
-                edit(text, &writers, &parts, trees)
+                edit(text, &writers, parts, trees)
             }
         }
     }
@@ -221,18 +233,26 @@ fn items(value: Value) -> Option<Vec<Item>> {
     }
 }
 
+/// What a text says, and where.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    trees: &'a [Vec<Item>],
+    layouts: &'a [Layout],
+}
+
 /// The text with the changes of all documents; each has its own `syntaxes`.
 fn edit<S: Syntax>(
     text: &str,
     syntaxes: &[S],
-    parts: &[(Value, Layout)],
+    parts: Parts<'_>,
     trees: &[Vec<Item>],
 ) -> Result<String> {
     let mut edits = Edits::new(text);
-    for (((old, layout), new), syntax) in parts.iter().zip(trees).zip(syntaxes) {
+    let olds = parts.trees.iter().zip(parts.layouts);
+    for (((old, layout), new), syntax) in olds.zip(trees).zip(syntaxes) {
         let mut change = Change { text, syntax, edits: &mut edits };
         let spot = Spot { spread: true, ..Spot::block(0) };
-        change.value(layout, old, &Value::Map(new.clone()), spot)?;
+        change.root(layout, old, new, spot)?;
     }
     // Another tool may read the last line of a block scalar otherwise.
     if edits.adds_lines() && !text.is_empty() && !text.ends_with('\n') {

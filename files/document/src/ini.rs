@@ -114,8 +114,9 @@ impl Reader<'_> {
         }
         let header = line.start..line.start + close + 1;
         let behind = trimmed(self.text, header.end..line.end);
-        if !behind.is_empty() {
-            self.comments.push(behind);
+        // What is not behind a sign is nothing.
+        if let Some(sign) = self.text[behind.clone()].find([';', '#']) {
+            self.comments.push(behind.start + sign..behind.end);
         }
         Ok(Section::new(name, header))
     }

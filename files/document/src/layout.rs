@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::place::leads_line;
+use crate::place::{is_blank, leads_line, line_start};
 use crate::tree::Entry;
 use crate::{Comment, Element, Value};
 
@@ -128,6 +128,11 @@ pub(crate) fn place_comments(
         Value::Map(items) => merge(text, items, parts, (indent, close), remarks),
         Value::Scalar(_) => {}
     }
+    // What comes behind a block comes behind the comments that end it.
+    if let Kind::Block { parts, .. } = &layout.kind {
+        let end = parts.iter().map(|part| part.span.end).max();
+        layout.span.end = layout.span.end.max(end.unwrap_or_default());
+    }
 }
 
 fn merge<E: Entry>(
@@ -166,6 +171,9 @@ fn merge<E: Entry>(
         let Some((mut entry, mut part)) = old.next() else { continue };
         if let (Some(layout), Some(value)) = (&mut part.value, entry.value_mut()) {
             place_comments(text, value, layout, inner);
+            if let Kind::Block { .. } = layout.kind {
+                part.span.end = part.span.end.max(layout.span.end);
+            }
         }
         entries.push(entry);
         parts.push(part);
@@ -198,12 +206,40 @@ fn side<E: Entry>(text: &str, part: &Part, indent: usize, remark: &Remark, has_n
             if is_above || inline && follows_property { Side::Within } else { Side::Before }
         }
         Kind::Block { .. } if remark.span.start < value.span.end || inline => Side::Within,
+        Kind::Block { .. } if !E::IS_ELEMENT && leaves_list(text, value, remark) => Side::After,
         Kind::Block { indent: inner, .. } => {
             let is_indentless = !E::IS_ELEMENT && *inner == indent && has_next;
-            let fits = remark.column >= *inner && !is_indentless;
+            // Deeper than the key is within, even if it is less deep than what stands there, unless
+            // another comment parts it from that.
+            let start = line_start(text, remark.span.start);
+            let above = text[..start].trim_end_matches(['\r', '\n']);
+            let follows_comment =
+                above[line_start(above, above.len())..].trim_start().starts_with('#');
+            let least = if follows_comment { *inner } else { (*inner).min(indent + 1) };
+            let fits = remark.column >= least && !is_indentless;
             if fits { Side::Within } else { Side::After }
         }
     }
+}
+
+/// Whether a comment at the end of a list goes with what follows the list. So sops has it right below
+/// an element with lines of its own, less deep than those, and above an empty line.
+fn leaves_list(text: &str, list: &Layout, remark: &Remark) -> bool {
+    let last = list.parts().iter().rev().find(|part| part.value.is_some());
+    let Some(Part { span, value: Some(value), .. }) = last else { return false };
+    let Kind::Block { indent, .. } = value.kind else { return false };
+    let is_element = text[span.start..].starts_with(['-'])
+        && text[span.start + 1..].starts_with([' ', '\t', '\r', '\n']);
+    is_element && remark.column < indent && parts_from_next(text, remark.span.start)
+}
+
+/// Whether the lines of comments around `at` follow something else, with no empty line between, and
+/// have an empty line behind them.
+fn parts_from_next(text: &str, at: usize) -> bool {
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    let mut above = text[..line_start(text, at)].lines().rev().skip_while(is_comment);
+    let mut below = text[at..].lines().skip(1).skip_while(is_comment);
+    above.next().is_some_and(|line| !is_blank(line)) && below.next().is_some_and(is_blank)
 }
 
 /// Takes the comments that stand first in an element of a list out of it and puts them before it.

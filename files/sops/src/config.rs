@@ -8,6 +8,7 @@ use crate::group::{KeyGroup, KeyGroups};
 use crate::key::{KeySource, MasterKey, SOURCES, Surroundings};
 use crate::metadata::text_of;
 use crate::pattern::Pattern;
+use crate::publish::Destination;
 use crate::selector::{self, Selector};
 use crate::{Failure, FailureKind, Result, flat, plain};
 
@@ -18,13 +19,17 @@ pub const FILE_NAME: &str = ".sops.yaml";
 const FOLDERS_MAX: usize = 100;
 
 /// The keys by which rules name master keys that only other programs can use.
-const FOREIGN: [&str; 4] = ["kms", "gcp_kms", "hckms", "azure_keyvault"];
+const FOREIGN: [&str; 1] = ["hckms"];
 
 /// A configuration file.
 #[derive(Clone, Debug)]
 pub struct Config {
     folder: PathBuf,
     rules: Vec<Vec<Item>>,
+    /// Where files are published to.
+    destinations: Vec<Vec<Item>>,
+    /// How each format is laid out.
+    stores: Vec<Item>,
 }
 
 /// What the rule says that fits a file.
@@ -34,6 +39,8 @@ pub struct Rule {
     pub groups: KeyGroups,
     pub selector: Option<Selector>,
     pub mac_only_encrypted: bool,
+    /// Whether the rule names paths; else it fits every file.
+    pub by_path: bool,
 }
 
 /// The configuration file that counts in `folder`: the nearest one there or above.
@@ -52,22 +59,44 @@ impl Config {
         let document =
             Document::parse(Format::Yaml, text).map_err(|error| wrong(error.public()))?;
         let root = document.trees().first().map_or(&[][..], Vec::as_slice);
-        let rules = match get(root, "creation_rules") {
-            None | Some(Value::Scalar(Scalar::Null)) => Vec::new(),
+        let rules = |name: &str| match get(root, name) {
+            None | Some(Value::Scalar(Scalar::Null)) => Ok(Vec::new()),
             Some(Value::List(rules)) => values(rules)
                 .map(|rule| match rule {
                     Value::Map(rule) => Ok(rule.clone()),
                     Value::List(_) | Value::Scalar(_) => {
-                        Err(wrong("each of the creation_rules must be a mapping"))
+                        Err(wrong(&format!("each of the {name} must be a mapping")))
                     }
                 })
-                .collect::<Result<_>>()?,
-            Some(Value::Map(_) | Value::Scalar(_)) => {
-                return Err(wrong("creation_rules must be a list"));
+                .collect::<Result<_>>(),
+            Some(Value::Map(_) | Value::Scalar(_)) => Err(wrong(&format!("{name} must be a list"))),
+        };
+        let (rules, destinations) = (rules("creation_rules")?, rules("destination_rules")?);
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let stores = match get(root, "stores") {
+            Some(Value::Map(stores)) => stores.clone(),
+            None | Some(Value::Scalar(Scalar::Null)) => Vec::new(),
+            Some(Value::List(_) | Value::Scalar(_)) => {
+                return Err(wrong("stores must be a mapping of formats"));
             }
         };
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self { folder, rules })
+        Ok(Self { folder, rules, destinations, stores })
+    }
+
+    /// How many blanks a level is indented where a file of `format` gets a new layout; nothing for
+    /// what sops does by default.
+    pub fn indent(&self, format: Format) -> Option<usize> {
+        let store = match format {
+            Format::Binary => "json_binary",
+            Format::Dotenv | Format::Ini | Format::Json | Format::Toml | Format::Yaml => {
+                format.name()
+            }
+        };
+        match get(&self.stores, store) {
+            // A negative number stands for a tab, which is the default.
+            Some(Value::Map(store)) => text_of(store, "indent")?.parse().ok(),
+            _ => None,
+        }
     }
 
     /// The first rule that fits the file; nothing if the file has no rules at all.
@@ -78,18 +107,36 @@ impl Config {
         if self.rules.is_empty() {
             return Ok(None);
         }
+        match self.first(&self.rules, file)? {
+            Some(rule) => read(rule, surroundings).map(Some),
+            None => Err(wrong("error loading config: no matching creation rules found")),
+        }
+    }
+
+    /// Where the first rule that fits the file wants it to be published.
+    ///
+    /// # Errors
+    /// `Config` if none fits, or the one that does is wrong.
+    pub fn destination(&self, file: &Path, surroundings: &Surroundings<'_>) -> Result<Destination> {
+        match self.first(&self.destinations, file)? {
+            Some(rule) => Destination::parse(rule, surroundings),
+            None => Err(wrong("error loading config: no matching destination found in config")),
+        }
+    }
+
+    fn first<'a>(&self, rules: &'a [Vec<Item>], file: &Path) -> Result<Option<&'a Vec<Item>>> {
         let relative = file.strip_prefix(&self.folder).unwrap_or(file).to_string_lossy();
-        for rule in &self.rules {
+        for rule in rules {
             let pattern = text_of(rule, "path_regex").unwrap_or_default();
             let fits = pattern.is_empty()
                 || Pattern::parse(&pattern)
                     .map_err(|failure| wrong(failure.at("path_regex").text))?
                     .is_in(&relative);
             if fits {
-                return read(rule, surroundings).map(Some);
+                return Ok(Some(rule));
             }
         }
-        Err(wrong("error loading config: no matching creation rules found"))
+        Ok(None)
     }
 }
 
@@ -118,7 +165,9 @@ fn read(rule: &[Item], surroundings: &Surroundings<'_>) -> Result<Rule> {
             word => plain::boolean(word)
                 .ok_or_else(|| wrong("mac_only_encrypted must be true or false"))?,
         };
-    Ok(Rule { groups: KeyGroups { groups, threshold }, selector, mac_only_encrypted })
+    let by_path = text_of(rule, "path_regex").is_some_and(|pattern| !pattern.is_empty());
+    let groups = KeyGroups { groups, threshold };
+    Ok(Rule { groups, selector, mac_only_encrypted, by_path })
 }
 
 /// The one group that a rule without `key_groups` names; none if it names no keys.
@@ -129,7 +178,17 @@ fn flat_group(rule: &[Item], surroundings: &Surroundings<'_>) -> Result<Vec<KeyG
         let Some(value) = get(rule, source.row().rule) else { continue };
         add(source, value, surroundings, &mut keys)?;
     }
+    let keys = keys.into_iter().map(|key| with_options(key, rule)).collect::<Result<Vec<_>>>()?;
     Ok(if keys.is_empty() { Vec::new() } else { vec![KeyGroup::new(keys)] })
+}
+
+/// A key with what a rule says of all keys of its source.
+fn with_options(key: MasterKey, rule: &[Item]) -> Result<MasterKey> {
+    let options = key.source().row().options.iter().filter(|option| !option.rule.is_empty());
+    options.into_iter().try_fold(key, |key, option| {
+        let value = text_of(rule, option.rule).filter(|value| !value.is_empty());
+        key.with_option(option, value.as_deref()).map_err(|failure| wrong(failure.text))
+    })
 }
 
 /// The keys of a group, and of the groups that are merged into it.
@@ -159,30 +218,31 @@ fn collect(
     Ok(())
 }
 
-/// A text with names separated by commas, or a list of names. A key that is there already is not
-/// added again.
+/// A text with names separated by commas, or a list of names and of mappings that describe keys. A
+/// key that is there already is not added again.
 fn add(
     source: &'static dyn KeySource,
     value: &Value,
     surroundings: &Surroundings<'_>,
     keys: &mut Vec<MasterKey>,
 ) -> Result<()> {
-    let texts = match value {
-        Value::List(elements) => values(elements)
-            .map(|value| match value {
-                Value::Scalar(scalar) => Ok(flat::text(scalar).unwrap_or_default()),
-                Value::List(_) | Value::Map(_) => {
-                    Err(wrong(format!("{} must list names of keys", source.row().rule)))
-                }
-            })
-            .collect::<Result<Vec<_>>>()?,
-        Value::Scalar(scalar) => flat::text(scalar).into_iter().collect(),
-        Value::Map(_) => {
-            return Err(wrong(format!("{} must list names of keys", source.row().rule)));
-        }
+    let described = match value {
+        Value::List(elements) => values(elements).collect(),
+        Value::Map(_) | Value::Scalar(_) => vec![value],
     };
-    for text in texts {
-        let new = MasterKey::list(source, &text, surroundings);
+    for one in described {
+        let new = match one {
+            Value::Scalar(scalar) => {
+                let names = flat::text(scalar).unwrap_or_default();
+                MasterKey::list(source, &names, surroundings)
+            }
+            Value::Map(mapping) => {
+                MasterKey::of_mapping(source, mapping, surroundings).map(|key| vec![key])
+            }
+            Value::List(_) => {
+                return Err(wrong(format!("{} must list names of keys", source.row().rule)));
+            }
+        };
         for key in new.map_err(|failure| wrong(failure.text))? {
             if !keys.iter().any(|other| other.is(&key)) {
                 keys.push(key);

@@ -45,6 +45,17 @@ impl Stash {
         self.0.get_mut(&Self::digest(place, kind, plain))?.pop_front()
     }
 
+    /// Takes up what is known here of the same data key. A value that both have keeps the form that
+    /// it has in this one.
+    pub(crate) fn adopt(&mut self, other: Self) {
+        for (digest, forms) in other.0 {
+            let own = self.0.entry(digest).or_default();
+            let new = forms.into_iter().filter(|form| own.iter().all(|o| o.text != form.text));
+            let new: Vec<Form> = new.collect();
+            own.extend(new);
+        }
+    }
+
     /// A digest, so that no plaintext is kept here. JSON has one type of number, and versions
     /// before 3.13.2 call all of them floats: 1 is 1, whatever it was called.
     fn digest(place: &Place, kind: &str, plain: &[u8]) -> [u8; 32] {

@@ -18,20 +18,36 @@ pub struct Protection {
     pub mac_only_encrypted: bool,
 }
 
+/// How a text is to be laid out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    /// Blanks for a level where there is no layout to keep; nothing for what sops does.
+    pub indent: Option<usize>,
+    /// Whether even a layout that could be kept is made anew.
+    pub anew: bool,
+}
+
+/// A file that was made from another one.
+pub struct Written {
+    pub text: Vec<u8>,
+    /// Why it could not have the layout of the other one, if so.
+    pub new_layout: Option<String>,
+}
+
 /// A file whose values are encrypted.
 pub struct EncryptedFile {
-    document: Document,
+    pub(crate) document: Document,
     /// What the document says but for the metadata.
-    trees: Vec<Vec<Item>>,
-    metadata: Metadata,
+    pub(crate) trees: Vec<Vec<Item>>,
+    pub(crate) metadata: Metadata,
 }
 
 /// A file whose values have been decrypted, and how to put them back.
 pub struct OpenFile {
-    file: EncryptedFile,
-    key: DataKey,
-    trees: Vec<Vec<Item>>,
-    stash: Stash,
+    pub(crate) file: EncryptedFile,
+    pub(crate) key: DataKey,
+    pub(crate) trees: Vec<Vec<Item>>,
+    pub(crate) stash: Stash,
     /// How many comments could not be decrypted. They are kept as they are.
     pub unread_comments: usize,
 }
@@ -45,7 +61,9 @@ fn carrier(format: Format) -> Format {
 }
 
 /// Encrypts a plain file. `output` is the format to write; the same one keeps the layout of the
-/// file, another one gets that of sops with `indent` blanks for a level.
+/// file unless `layout` wants another, a different one gets that of sops. So does a file with an
+/// alias for what is now encrypted at two places, where each gets the value written out; the answer
+/// says so.
 ///
 /// # Errors
 /// `AlreadyEncrypted`, `NoMasterKey`, what key sources say, and `Unreadable` for a text that is not
@@ -54,10 +72,10 @@ pub fn encrypt(
     format: Format,
     text: &[u8],
     output: Format,
-    indent: Option<usize>,
+    layout: Layout,
     protection: Protection,
     surroundings: &Surroundings<'_>,
-) -> Result<Vec<u8>> {
+) -> Result<Written> {
     let mut document = Document::parse(format, text)?;
     let is_empty = format == Format::Yaml && text.trim_ascii().is_empty();
     if is_empty || document.trees().is_empty() {
@@ -82,12 +100,15 @@ pub fn encrypt(
         items = metadata.without_selector(items);
     }
     place::put(carrier(output), &mut trees, &items, None);
-    if format == output && !is_binary && document.update(trees.clone()).is_ok() {
-        return Ok(document.text().to_vec());
+    let mut new_layout = None;
+    if format == output && !is_binary && !layout.anew {
+        match document.update(trees.clone()) {
+            Ok(()) => return Ok(Written { text: document.text().to_vec(), new_layout }),
+            Err(error) => new_layout = Some(error.log().to_string()),
+        }
     }
-    // In another format, or where an alias stands for what is now encrypted at two places, the file
-    // gets a new layout, with such values written out as sops does.
-    Ok(Document::emit(carrier(output), &trees, indent)?)
+    let text = Document::emit(carrier(output), &trees, layout.indent)?;
+    Ok(Written { text, new_layout })
 }
 
 const ALREADY_ENCRYPTED: &str = "\
@@ -96,7 +117,7 @@ is where the metadata of an encrypted file stands, so the file seems to be encry
 is not, rename the entry; if it is, use the edit or set command to change it.";
 
 /// The trees with encrypted values; time and code in the metadata become those of now.
-fn sealed(
+pub(crate) fn sealed(
     trees: &[Vec<Item>],
     key: &DataKey,
     metadata: &mut Metadata,
@@ -185,7 +206,7 @@ impl EncryptedFile {
     }
 
     /// The text with these encrypted trees and the metadata as they are now.
-    fn write(mut self, mut trees: Vec<Vec<Item>>) -> Result<Vec<u8>> {
+    pub(crate) fn write(mut self, mut trees: Vec<Vec<Item>>) -> Result<Vec<u8>> {
         let format = self.document.format();
         place::put(format, &mut trees, &self.metadata.to_items(), Some(self.document.trees()));
         if trees.len() != self.document.trees().len() {
@@ -206,18 +227,23 @@ impl OpenFile {
         &self.file.metadata
     }
 
-    /// The plain file: in the layout of the encrypted one if the format is the same, else in that
-    /// of sops with `indent` blanks for a level.
+    /// The plain file: in the layout of the encrypted one if the format is the same, `layout` does
+    /// not want another, and the text can be changed in its place; else in that of sops.
     ///
     /// # Errors
     /// `Unreadable` if the other format has no place for what the file says.
-    pub fn plain(mut self, output: Format, indent: Option<usize>) -> Result<Vec<u8>> {
-        if output == self.file.document.format() && indent.is_none() && self.decrypt_text().is_ok()
-        {
-            let text = self.file.document.text();
-            return Ok(without_gap(output, text).to_vec());
+    pub fn plain(mut self, output: Format, layout: Layout) -> Result<Written> {
+        let mut new_layout = None;
+        if output == self.file.document.format() && !layout.anew {
+            match self.decrypt_text() {
+                Ok(()) => {
+                    let text = without_gap(output, self.file.document.text()).to_vec();
+                    return Ok(Written { text, new_layout });
+                }
+                Err(error) => new_layout = Some(error.log().to_string()),
+            }
         }
-        Ok(Document::emit(output, &self.trees, indent)?)
+        Ok(Written { text: Document::emit(output, &self.trees, layout.indent)?, new_layout })
     }
 
     /// Makes the text that of the plain file: first the comments that are elements of lists, since
@@ -225,10 +251,13 @@ impl OpenFile {
     fn decrypt_text(&mut self) -> base_types::Result<()> {
         let EncryptedFile { document, trees, .. } = &mut self.file;
         let mut trees = std::mem::take(trees);
+        let mut found = 0;
         for (sealed, plain) in trees.iter_mut().zip(&self.trees) {
-            items_with_comments(sealed, plain);
+            found += items_with_comments(sealed, plain);
         }
-        document.update(trees)?;
+        if found > 0 {
+            document.update(trees)?;
+        }
         document.update(self.trees.clone())
     }
 
@@ -290,32 +319,35 @@ fn number(value: &mut Value) {
     }
 }
 
-/// Turns what is an element in an encrypted tree and a comment in the plain one into a comment.
-fn items_with_comments(sealed: &mut [Item], plain: &[Item]) {
-    for pair in sealed.iter_mut().zip(plain) {
-        if let (Item::Member(sealed), Item::Member(plain)) = pair {
-            value_with_comments(&mut sealed.value, &plain.value);
+/// Turns what is an element in an encrypted tree and a comment in the plain one into a comment, and
+/// says how many there are.
+fn items_with_comments(sealed: &mut [Item], plain: &[Item]) -> usize {
+    let pairs = sealed.iter_mut().zip(plain).map(|pair| match pair {
+        (Item::Member(sealed), Item::Member(plain)) => {
+            value_with_comments(&mut sealed.value, &plain.value)
         }
-    }
+        _ => 0,
+    });
+    pairs.sum()
 }
 
-fn value_with_comments(sealed: &mut Value, plain: &Value) {
+fn value_with_comments(sealed: &mut Value, plain: &Value) -> usize {
     match (sealed, plain) {
         (Value::Map(sealed), Value::Map(plain)) => items_with_comments(sealed, plain),
         (Value::List(sealed), Value::List(plain)) => {
-            for pair in sealed.iter_mut().zip(plain) {
-                match pair {
-                    (Element::Value(sealed), Element::Value(plain)) => {
-                        value_with_comments(sealed, plain);
-                    }
-                    (sealed @ Element::Value(_), plain @ Element::Comment(_)) => {
-                        *sealed = plain.clone();
-                    }
-                    (Element::Comment(_), _) => {}
+            let pairs = sealed.iter_mut().zip(plain).map(|pair| match pair {
+                (Element::Value(sealed), Element::Value(plain)) => {
+                    value_with_comments(sealed, plain)
                 }
-            }
+                (sealed @ Element::Value(_), plain @ Element::Comment(_)) => {
+                    *sealed = plain.clone();
+                    1
+                }
+                (Element::Comment(_), _) => 0,
+            });
+            pairs.sum()
         }
-        _ => {}
+        _ => 0,
     }
 }
 

@@ -3,6 +3,7 @@ use base_types::Secret;
 use files_document::{Element, Item, Member, Scalar, Value, get};
 
 use crate::key::{MasterKey, SOURCES, Surroundings};
+use crate::merge::{Side, choose};
 use crate::value::DataKey;
 use crate::{Failure, FailureKind, Result};
 
@@ -24,7 +25,7 @@ pub struct KeyGroup {
 }
 
 /// The lists of master keys at the top of the metadata that other programs can use.
-const FOREIGN: [&str; 4] = ["kms", "gcp_kms", "hckms", "azure_kv"];
+const FOREIGN: [&str; 1] = ["hckms"];
 
 impl KeyGroup {
     pub fn new(keys: Vec<MasterKey>) -> Self {
@@ -93,7 +94,7 @@ impl KeyGroup {
                  remove them, or change the keys with sops"
             )));
         }
-        self.keys.iter_mut().try_for_each(|key| key.wrap(secret, surroundings))
+        wrap_all(self.keys.iter_mut(), secret, surroundings)
     }
 
     /// The group's lists by source, empty ones too.
@@ -108,7 +109,7 @@ impl KeyGroup {
 
 impl KeyGroups {
     /// How many groups are needed.
-    fn needed(&self) -> usize {
+    pub fn needed(&self) -> usize {
         if self.threshold == 0 { self.groups.len() } else { self.threshold }
     }
 
@@ -201,9 +202,55 @@ impl KeyGroups {
         match self.groups.as_mut_slice() {
             [group] => {
                 let new = group.keys.iter_mut().filter(|key| !key.has_wrapped());
-                new.into_iter().try_for_each(|key| key.wrap(data_key.expose(), surroundings))
+                wrap_all(new, data_key.expose(), surroundings)
             }
             _ => self.wrap(data_key, surroundings),
+        }
+    }
+
+    /// How many groups are needed, and the keys of each by kind and name.
+    pub(crate) fn names(&self) -> (usize, Vec<Vec<(&'static str, String)>>) {
+        let name = |key: &MasterKey| (key.source.row().metadata, key.name());
+        let groups = self.groups.iter().map(|group| group.keys.iter().map(name).collect());
+        (if self.groups.len() > 1 { self.needed() } else { 1 }, groups.collect())
+    }
+
+    /// The keys of two versions of a file: one side's if the other has not changed them, and in a
+    /// single group those that neither has removed and those that either has added. Nothing if it
+    /// cannot be told what is meant.
+    pub(crate) fn merge(base: Option<&Self>, ours: &Self, theirs: &Self) -> Option<Self> {
+        let before = base.map(Self::names);
+        match choose(before.as_ref(), &ours.names(), &theirs.names()) {
+            Some(Side::Ours) => return Some(ours.clone()),
+            Some(Side::Theirs) => return Some(theirs.clone()),
+            None => {}
+        }
+        let ([own], [other]) = (ours.groups.as_slice(), theirs.groups.as_slice()) else {
+            return None;
+        };
+        let old = match base.map(|base| base.groups.as_slice()) {
+            None => &[],
+            Some([old]) => old.keys.as_slice(),
+            Some(_) => return None,
+        };
+        let has = |keys: &[MasterKey], key: &MasterKey| keys.iter().any(|other| other.is(key));
+        let kept = own.keys.iter().filter(|key| has(&other.keys, key) || !has(old, key));
+        let added = other.keys.iter().filter(|key| !has(&own.keys, key) && !has(old, key));
+        let keys = kept.chain(added).cloned().collect();
+        let group = KeyGroup { keys, foreign: own.foreign.clone() };
+        Some(Self { groups: vec![group], threshold: ours.threshold })
+    }
+
+    /// Lets no key have anything wrapped but what it has in `wrapped`.
+    pub(crate) fn keep_wrapped(&mut self, wrapped: &Self) {
+        let known = |key: &MasterKey| {
+            wrapped.groups.iter().flat_map(|group| &group.keys).find(|other| other.is(key))
+        };
+        for key in self.groups.iter_mut().flat_map(|group| &mut group.keys) {
+            match known(key) {
+                Some(known) => *key = known.clone(),
+                None => key.forget_wrapped(),
+            }
         }
     }
 
@@ -248,6 +295,20 @@ impl KeyGroups {
             set(name, get(&top.foreign, name).cloned());
         }
     }
+}
+
+/// Lets all keys wrap the secret, side by side: those of services far away take their time.
+fn wrap_all<'k>(
+    keys: impl Iterator<Item = &'k mut MasterKey>,
+    secret: &[u8],
+    surroundings: &Surroundings<'_>,
+) -> Result<()> {
+    let keys: Vec<&mut MasterKey> = keys.collect();
+    std::thread::scope(|scope| {
+        let wrap = |key: &'k mut MasterKey| scope.spawn(move || key.wrap(secret, surroundings));
+        let all: Vec<_> = keys.into_iter().map(wrap).collect();
+        all.into_iter().try_for_each(|one| one.join().expect("a key source does not panic"))
+    })
 }
 
 fn keys(items: &[Item]) -> Result<Vec<MasterKey>> {

@@ -135,6 +135,27 @@ impl Metadata {
         items
     }
 
+    /// What is said of the file as a whole, a line each: who can open it and what is encrypted.
+    pub fn summary(&self) -> Vec<String> {
+        let (needed, groups) = self.groups.names();
+        let several = groups.len() > 1;
+        let mut lines = Vec::new();
+        if several {
+            lines.push(format!("{needed} of {} key groups open it", groups.len()));
+        }
+        for (at, (names, group)) in groups.iter().zip(&self.groups.groups).enumerate() {
+            let lead = if several { format!("group {at}: ") } else { String::new() };
+            lines.extend(names.iter().map(|(kind, name)| format!("{lead}{kind} {name}")));
+            lines.extend(group.foreign().map(|source| format!("{lead}{source}")));
+        }
+        let (name, text) = self.selector.named();
+        lines.push(format!("{name} {text}"));
+        if self.mac_only_encrypted {
+            lines.push("mac_only_encrypted".to_owned());
+        }
+        lines
+    }
+
     /// Binary files have one value, which is always encrypted.
     pub(crate) fn without_selector(&self, items: Vec<Item>) -> Vec<Item> {
         with(items, self.selector.named().0, None)
@@ -241,6 +262,10 @@ sops:
             app: x
           created_at: \"2026-01-02T03:04:05Z\"
           enc: x
+    hckms:
+        - created_at: \"2026-01-02T03:04:05Z\"
+          enc: x
+          key_id: tr-west-1:a
     lastmodified: \"2026-01-02T03:04:05Z\"
     mac: ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]
     mac_only_encrypted: true
@@ -306,13 +331,13 @@ sops_odd=kept
         assert_eq!(old.selector.named(), ("encrypted_regex", "^(data|stringData)$"));
         let new = parsed(Format::Yaml, NEW);
         assert!(new.mac_only_encrypted);
-        assert_eq!(new.groups.groups[0].foreign().collect::<Vec<_>>(), ["kms"]);
+        assert_eq!(new.groups.groups[0].foreign().collect::<Vec<_>>(), ["hckms"]);
         let groups = parsed(Format::Yaml, GROUPS).groups;
         assert_eq!((groups.groups.len(), groups.threshold), (2, 2));
-        assert_eq!(names(&groups.groups[1]), ["https://vault:8200/v1/transit/keys/k"]);
+        assert_eq!(names(&groups.groups[1]), ["a", "https://vault:8200/v1/transit/keys/k"]);
         let flat = parsed(Format::Dotenv, FLAT);
         assert!(flat.mac_only_encrypted);
-        assert_eq!(names(&flat.groups.groups[0]), ["age1a"]);
+        assert_eq!(names(&flat.groups.groups[0]), ["a", "age1a"]);
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::At(at) => write!(f, "[{at}]"),
-            Self::Key(key) => write!(f, "[{key:?}]"),
+            // As JSON, which is how it is read.
+            Self::Key(key) => write!(f, "[{}]", serde_json::Value::from(key.as_str())),
         }
     }
 }

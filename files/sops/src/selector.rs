@@ -76,7 +76,7 @@ impl Selector {
     }
 
     /// Its name and text as in metadata.
-    pub(crate) fn named(&self) -> (&'static str, &str) {
+    pub fn named(&self) -> (&'static str, &str) {
         match self {
             Self::EncryptedComment(pattern) => ("encrypted_comment_regex", pattern.0.source()),
             Self::EncryptedRegex(pattern) => ("encrypted_regex", pattern.0.source()),

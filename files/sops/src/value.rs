@@ -1,4 +1,6 @@
-use base_crypto::{Random, TAG_LENGTH, WIDE_NONCE_LENGTH, WideNonceKey, random_array};
+use base_crypto::{
+    Random, TAG_LENGTH, WIDE_NONCE_LENGTH, WideNonceKey, constant_time_eq, random_array,
+};
 use base_types::Secret;
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -23,6 +25,11 @@ impl DataKey {
     pub fn new(bytes: Secret<[u8; 32]>) -> Self {
         let cipher = WideNonceKey::new(&bytes);
         Self { bytes, cipher }
+    }
+
+    /// Whether both are the same key.
+    pub fn is(&self, other: &Self) -> bool {
+        constant_time_eq(self.expose(), other.expose())
     }
 
     pub fn generate(random: &dyn Random) -> Self {

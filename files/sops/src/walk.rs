@@ -1,5 +1,6 @@
 use files_document::{Comment, Element, Item, Member, Scalar, Value};
 
+use crate::path::Step;
 use crate::selector::Selector;
 use crate::{Failure, FailureKind, Result};
 
@@ -19,7 +20,7 @@ pub(crate) enum Leaf {
 /// Where a value is.
 #[derive(Default)]
 pub(crate) struct Place {
-    keys: Vec<String>,
+    steps: Vec<Step>,
     /// The keys, each followed by a colon. Positions in lists are no part of it.
     associated: String,
 }
@@ -27,23 +28,35 @@ pub(crate) struct Place {
 impl Place {
     /// What binds an encrypted value to its place.
     pub(crate) fn associated(&self) -> &str {
-        if self.keys.is_empty() { ":" } else { &self.associated }
+        if self.steps.is_empty() { ":" } else { &self.associated }
+    }
+
+    /// The steps on the way; a comment takes up a position in a list.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     fn enter(&mut self, key: &str) {
-        self.keys.push(key.to_owned());
+        self.steps.push(Step::Key(key.to_owned()));
         self.associated.push_str(key);
         self.associated.push(':');
     }
 
+    fn enter_element(&mut self, at: usize) {
+        self.steps.push(Step::At(at));
+    }
+
     fn leave(&mut self) {
-        let length = self.keys.pop().map_or(0, |key| key.len() + 1);
+        let length = match self.steps.pop() {
+            Some(Step::Key(key)) => key.len() + 1,
+            Some(Step::At(_)) | None => 0,
+        };
         self.associated.truncate(self.associated.len() - length);
     }
 
-    /// As paths are written on the command line: `["a"]["b"]`.
+    /// As paths are written on the command line: `["a"][0]["b"]`.
     fn shown(&self) -> String {
-        self.keys.iter().map(|key| format!("[{key:?}]")).collect()
+        self.steps.iter().map(Step::to_string).collect()
     }
 }
 
@@ -107,7 +120,8 @@ impl Walk<'_> {
     fn elements(&mut self, elements: &[Element], selected: bool) -> Result<Vec<Element>> {
         let mut new = Vec::with_capacity(elements.len());
         let mut above = false;
-        for element in elements {
+        for (at, element) in elements.iter().enumerate() {
+            self.place.enter_element(at);
             new.push(match element {
                 Element::Comment(comment) => match self.comment(comment, selected, &mut above)? {
                     Leaf::Comment(comment) => Element::Comment(comment),
@@ -119,6 +133,7 @@ impl Walk<'_> {
                     new
                 }
             });
+            self.place.leave();
         }
         Ok(new)
     }

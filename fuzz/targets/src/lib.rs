@@ -8,6 +8,7 @@
 // What cannot work out ends the run, as in a test.
 #![allow(clippy::unwrap_used)]
 
+mod age;
 mod audit_log;
 mod body;
 mod config;
@@ -18,7 +19,9 @@ mod policy;
 mod policy_reference;
 mod redaction;
 mod request;
+mod scan;
 mod shares;
+mod sops;
 mod store_log;
 mod template;
 mod tokens;
@@ -30,6 +33,7 @@ use std::sync::{Arc, OnceLock};
 use base_types::{ManualClock, Timestamp};
 use tokio::runtime::{Builder, Runtime};
 
+pub use age::{age_file, age_keys};
 pub use audit_log::audit_log;
 pub use body::body;
 pub use config::config;
@@ -39,7 +43,9 @@ pub use passwords::passwords;
 pub use policy::policy;
 pub use redaction::redaction;
 pub use request::request;
+pub use scan::{scan_config, scan_search};
 pub use shares::shares;
+pub use sops::{sops_config, sops_file};
 pub use store_log::store_log;
 pub use template::template;
 pub use tokens::tokens;
@@ -50,6 +56,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target by the name of its folder in `seeds` and of its file in `fuzz_targets`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("age_file", age_file),
+    ("age_keys", age_keys),
     ("audit_log", audit_log),
     ("body", body),
     ("config", config),
@@ -59,7 +67,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("policy", policy),
     ("redaction", redaction),
     ("request", request),
+    ("scan_config", scan_config),
+    ("scan_search", scan_search),
     ("shares", shares),
+    ("sops_config", sops_config),
+    ("sops_file", sops_file),
     ("store_log", store_log),
     ("template", template),
     ("tokens", tokens),

@@ -1,11 +1,13 @@
 //! Measures ours beside OpenBao on the same machine and disk, and says whether the bars are met.
 //! The two take turns, so that a neighbour who is busy for a while slows both.
 
+mod files;
 mod leases;
+mod scan;
 mod start;
 mod wrk;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -66,7 +68,17 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let only: Option<String> = options.value("--only")?;
     let leases = options.value_or("--leases", 1_000_000)?;
     let start = options.flag("--start");
-    options.finish()?;
+    let binary: Option<PathBuf> = options.value("--binary")?;
+    match options.words()?.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => {}
+        ["files"] => return files::run(&binary.map_or_else(|| server::build(true), Ok)?),
+        ["scan", path] => {
+            return scan::run(&binary.map_or_else(|| server::build(true), Ok)?, Path::new(path));
+        }
+        [word, ..] => {
+            return Err(format!("unexpected '{word}'; `cargo xtask` lists what is taken"));
+        }
+    }
     let chosen = |w: &&Workload| only.as_ref().is_none_or(|only| w.name.contains(only.as_str()));
     let workloads: Vec<&Workload> = WORKLOADS.iter().filter(chosen).collect();
     if workloads.is_empty() {

@@ -1,10 +1,17 @@
-//! Kills the server at random moments under load, starts it again and looks whether every
-//! acknowledged write is there and none is half done.
+//! Kills the server at random moments under load, or at every step of what it does in other systems,
+//! starts it again and looks whether every acknowledged write is there and none is half done.
 
 mod dynamic;
+mod log_limit;
 mod logins;
+mod outage;
+mod prefix;
+mod scene;
 mod secrets;
+mod steps;
+mod systems;
 mod tokens;
+mod trap;
 
 use std::ops::Range;
 use std::path::Path;
@@ -67,22 +74,40 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let release = options.flag("--release");
     let openbao = options.flag("--openbao");
     let dynamic = options.flag("--dynamic");
+    let all = options.flag("--all");
+    let prefix = options.value_or("--prefix", prefix::LEASES)?;
     options.finish()?;
+    if all && !dynamic || openbao && (dynamic || prefix.is_some()) {
+        return Err(
+            "--all goes with --dynamic, and --openbao with neither of them nor --prefix".into()
+        );
+    }
     let (product, binary) = match openbao {
         true => (Product::OpenBao, setup::peers()?.bao),
         false => (Product::Strongroom, server::build(release)?),
     };
+    if let Some(leases) = prefix {
+        return prefix::run(&binary, leases);
+    }
     println!("seed {seed}");
     let mut random = Random::new(seed);
     if dynamic {
-        return dynamic::run(&binary, rounds, &mut random);
+        let mut tally = dynamic::run(&binary, rounds, &mut random)?;
+        tally += steps::run_all(&binary, all)?;
+        tally += outage::run(&binary)?;
+        return Ok(tally);
     }
+    under_load(product, &binary, rounds, &mut random)
+}
+
+/// Kills a server so often while secrets, tokens and logins are written.
+fn under_load(product: Product, binary: &Path, rounds: u64, random: &mut Random) -> Result<Tally> {
     let (mut tally, mut acknowledged, mut losses) = (Tally::default(), 0, 0);
     let mut left = rounds;
     while left > 0 {
-        let mut trial = Trial::start(product, &binary, &mut random)?;
+        let mut trial = Trial::start(product, binary, random)?;
         for _ in 0..left.min(ROUNDS_PER_SERVER) {
-            let round = trial.round(&mut random)?;
+            let round = trial.round(random)?;
             acknowledged += round.acknowledged;
             losses += round.losses.len();
             tally.count(round.losses.is_empty());
@@ -92,7 +117,7 @@ pub(crate) fn run(mut options: Options) -> Result<Tally> {
         }
         left -= left.min(ROUNDS_PER_SERVER);
         if product == Product::Strongroom {
-            let audit = trial.check_audit(&binary);
+            let audit = trial.check_audit(binary);
             tally.count(audit.is_ok());
             println!("{}", audit.unwrap_or_else(|message| message));
         }

@@ -2,6 +2,7 @@
 //! and compares what both answer.
 
 mod compare;
+mod files;
 mod known;
 mod normal;
 mod play;
@@ -58,7 +59,11 @@ struct Verdict {
 pub(crate) fn run(mut options: Options) -> Result<Tally> {
     let against_itself = options.flag("--self");
     let release = options.flag("--release");
+    let binary: Option<PathBuf> = options.value("--binary")?;
     let wanted = options.words()?;
+    if wanted == ["files"] {
+        return files::run(binary.map_or_else(|| server::build(release), Ok)?);
+    }
     let peers = setup::peers()?;
     let theirs = (Product::OpenBao, peers.bao.clone());
     let ours = match against_itself {

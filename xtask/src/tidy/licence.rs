@@ -1,5 +1,5 @@
 /// Licences that ask no more than to be named.
-const ALLOWED: [&str; 14] = [
+const ALLOWED: [&str; 15] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -14,6 +14,7 @@ const ALLOWED: [&str; 14] = [
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
+    "bzip2-1.0.6",
 ];
 
 /// Whether an SPDX expression (`MIT OR (Apache-2.0 AND ISC)`) can be met by allowed licences.

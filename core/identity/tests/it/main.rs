@@ -8,7 +8,7 @@ use base_crypto::{Random, SeededRandom};
 use base_types::{Clock, ErrorKind, ManualClock, Secret, Timestamp, Ttl};
 use core_barrier::{Barrier, View};
 use core_identity::{Entities, Issued, Kind, NewToken, Tokens, Uses};
-use core_lease::Leases;
+use core_lease::{DueEntry, DueSearch, Leases};
 use store_mem::MemStore;
 
 struct World {
@@ -70,6 +70,10 @@ impl World {
         self.make(NewToken { parent: Some(parent.token.id.clone()), ..plain() }).await
     }
 
+    async fn due(&self) -> Vec<DueEntry> {
+        DueSearch::default().next(&self.leases, 10).await.unwrap().entries
+    }
+
     async fn is_alive(&self, issued: &Issued) -> bool {
         self.tokens.authenticate(issued.text.expose()).await.unwrap().is_some()
     }
@@ -91,7 +95,7 @@ async fn a_token_is_found_by_its_text_and_its_accessor_until_it_ends() {
     world.clock.advance(Ttl::from_seconds(60));
     assert!(!world.is_alive(&issued).await);
     assert!(world.tokens.by_accessor("root", accessor).await.unwrap().is_none());
-    assert_eq!(world.leases.due(10).await.unwrap().leases.len(), 1);
+    assert_eq!(world.due().await.len(), 1);
 }
 
 #[tokio::test]
@@ -145,6 +149,37 @@ async fn children_are_paged_and_cut_off() {
     assert!(world.tokens.by_id(&made[0]).await.unwrap().unwrap().is_orphan());
 }
 
+#[tokio::test]
+async fn only_bare_tokens_go_at_once() {
+    let world = world().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(world.make(plain()).await);
+    }
+    let [bare, parent, owner, renewed, kept] = &made[..] else { unreachable!() };
+    world.child(parent).await;
+    world.tokens.burden(&owner.token.id).await.unwrap();
+    world.clock.advance(Ttl::from_seconds(59));
+    let later = world.clock.now().plus(Ttl::from_seconds(90));
+    let mut leases = Vec::new();
+    for Issued { token, .. } in &made {
+        leases.extend(world.leases.read("root", &token.lease_id()).await.unwrap());
+    }
+    let entries: Vec<_> = leases.iter().filter_map(DueEntry::of).collect();
+    world.tokens.renew(&renewed.token.id, later).await.unwrap();
+    let kept = &kept.token.id;
+    let erase = || world.tokens.erase_bare(&entries, |token| token.id != *kept);
+    assert_eq!(erase().await.unwrap(), [entries[0].clone()].into());
+    assert!(erase().await.unwrap().is_empty(), "it is gone already");
+    assert!(!world.is_alive(bare).await);
+    assert!(!world.state.keys("", "", 0).await.unwrap().iter().any(|key| {
+        key.contains(bare.token.id.as_str()) || key.contains(&*bare.token.accessor)
+    }));
+    world.clock.advance(Ttl::from_seconds(1));
+    let late = world.tokens.burden(&owner.token.id).await;
+    assert!(late.unwrap_err().is(ErrorKind::Denied), "nothing leans on a token that expired");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn exactly_as_many_uses_are_taken_as_there_are() {
     let world = Arc::new(world().await);
@@ -157,9 +192,9 @@ async fn exactly_as_many_uses_are_taken_as_there_are() {
     assert_eq!(tasks.join_all().await.into_iter().filter(|taken| *taken).count(), 10);
     assert!(!world.is_alive(&issued).await);
     // Whoever took the last one has a while before the rest is cleaned up.
-    assert!(world.leases.due(10).await.unwrap().leases.is_empty());
+    assert!(world.due().await.is_empty());
     world.clock.advance(Ttl::from_seconds(60));
-    assert_eq!(world.leases.due(10).await.unwrap().leases.len(), 1);
+    assert_eq!(world.due().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

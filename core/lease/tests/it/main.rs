@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base_crypto::{Random, SeededRandom};
 use base_types::{ManualClock, Secret, Timestamp, TokenId, Ttl};
 use core_barrier::{Barrier, View};
-use core_lease::{Lease, Leases, Subject, Target, Trouble};
+use core_lease::{Due, DueSearch, Lease, Leases, Subject, Target, Trouble};
 use serde_json::value::RawValue;
 use store_mem::MemStore;
 
@@ -55,8 +55,12 @@ impl World {
     }
 
     async fn due(&self, limit: usize) -> (Vec<String>, Option<i64>) {
-        let due = self.leases.due(limit).await.unwrap();
-        (due.leases.into_iter().map(|lease| lease.id).collect(), due.next.map(Timestamp::seconds))
+        let due = DueSearch::default().next(&self.leases, limit).await.unwrap();
+        let mut ids = Vec::new();
+        for entry in due.entries {
+            ids.extend(self.leases.read_due(&entry).await.unwrap().map(|lease| lease.id));
+        }
+        (ids, due.next.map(Timestamp::seconds))
     }
 
     async fn read(&self, id: &str) -> Lease {
@@ -80,6 +84,28 @@ async fn what_is_due_comes_in_the_order_of_time() {
     assert_eq!(world.due(2).await, (["c/0", "a/1"].map(str::to_owned).to_vec(), None));
     world.clock.set(Timestamp::from_seconds(0));
     assert_eq!(world.due(10).await.1, Some(1010));
+}
+
+#[tokio::test]
+async fn a_search_goes_on_where_it_was_and_misses_nothing_that_is_made_due() {
+    let world = world().await;
+    for at in 0..6 {
+        world.insert(&secret(&format!("a/{at}"), "t", 1001 + at)).await;
+    }
+    let mut search = DueSearch::default();
+    let ids = |due: Due| due.entries.into_iter().map(|entry| entry.id).collect::<Vec<_>>();
+    world.clock.set(Timestamp::from_seconds(1004));
+    assert_eq!(ids(search.next(&world.leases, 2).await.unwrap()), ["a/0", "a/1"]);
+    assert_eq!(ids(search.next(&world.leases, 2).await.unwrap()), ["a/2", "a/3"]);
+    // What became due just now may have been passed by: it is looked at again.
+    world.insert(&secret("now", "t", 1004)).await;
+    assert_eq!(ids(search.next(&world.leases, 9).await.unwrap()), ["a/3", "now"]);
+    world.clock.set(Timestamp::from_seconds(1006));
+    world.insert(&secret("back then", "t", 1002)).await;
+    assert_eq!(ids(search.next(&world.leases, 9).await.unwrap()), ["a/3", "now", "a/4", "a/5"]);
+    search.restart();
+    let all = ids(search.next(&world.leases, 9).await.unwrap());
+    assert_eq!(all, ["a/0", "a/1", "back then", "a/2", "a/3", "now", "a/4", "a/5"]);
 }
 
 #[tokio::test]
@@ -228,7 +254,7 @@ async fn what_is_due_moves_to_its_target_once() {
         world.insert(&at(target, secret(id, "t", expires))).await;
     }
     world.clock.set(Timestamp::from_seconds(1040));
-    let due = world.leases.due(10).await.unwrap().leases;
+    let due = [world.read("a/1").await, world.read("a/2").await, world.read("a/3").await];
     // One of them is renewed at the last moment, and one ends.
     let (old, renewed) = (&due[0], &Lease { expires: Some(Timestamp(i64::MAX)), ..due[0].clone() });
     let (gone, state, leases) = (&due[2], &world.state, &world.leases);

@@ -80,6 +80,32 @@ async fn the_last_use_leaves_nothing_behind() {
     assert!(!keys.iter().any(|key| key.contains(id.as_str()) || key.contains(&accessor)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_expires_leaves_nothing_behind() {
+    let world = World::start().await;
+    world.policy("", "all", "path \"*\" { capabilities = [\"create\", \"update\"] }").await;
+    let mut tokens = Vec::new();
+    for _ in 0..4 {
+        tokens.push(world.token(json!({"policies": ["all"], "ttl": "1m"})).await.0);
+    }
+    let [_bare, parent, keeper, lender] = &tokens[..] else { unreachable!() };
+    let (child, _) = world.token_at("auth/token/create", parent, json!({"ttl": "1h"})).await;
+    world.write("cubbyhole/a", keeper, json!({"v": 1})).await;
+    world.write("lab/creds/a", lender, json!({"ttl": "1h"})).await;
+    let with = With { token: Some(lender), wrap_ttl: Some(60), ..With::default() };
+    world.send(Verb::Write, "auth/token/create", with).await.ok();
+    assert!(!world.store.keys("wrapped/").await.is_empty());
+    let ids: Vec<_> = tokens.iter().chain([&child]).map(|token| world.id(token)).collect();
+    world.advance(60);
+    let is_clean = || async {
+        let keys = world.store.keys("").await;
+        ids.iter().all(|id| !keys.iter().any(|key| key.contains(id.as_str())))
+            && !keys.iter().any(|key| key.starts_with("wrapped/"))
+    };
+    world.until(is_clean).await;
+    assert_eq!(world.lab.revoked(), ["a"]);
+}
+
 #[tokio::test]
 async fn a_use_is_taken_even_if_the_request_is_refused() {
     let world = World::start().await;

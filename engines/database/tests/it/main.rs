@@ -1,6 +1,7 @@
 //! The engine in a whole server, with real databases.
 #![allow(clippy::unwrap_used)]
 
+mod credential_types;
 mod dynamic;
 mod hostile;
 mod mysql;

@@ -5,13 +5,13 @@ use testkit::databases::{Mariadb, Postgresql, Redis, free_port};
 use crate::world::{CREATE, World, connection};
 
 /// An authority, and what it has signed.
-struct Authority {
-    pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -19,8 +19,13 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
+    /// Its key, as PEM.
+    pub(crate) fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     /// A certificate and its key.
-    fn sign(&self, common_name: &str, host: &str) -> (String, String) {
+    pub(crate) fn sign(&self, common_name: &str, host: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, common_name);

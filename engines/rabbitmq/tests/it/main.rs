@@ -1,6 +1,8 @@
 //! Against a real RabbitMQ, first the engine alone and then within a whole server.
 #![allow(clippy::unwrap_used)]
 
+mod tls;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -8,13 +8,13 @@ pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
     let open = session.open(format, &input.text)?;
     let path: Option<Path> = session.flags.value("extract").map(str::parse).transpose()?;
     let bytes = match path.filter(|path| !path.is_empty()) {
-        None => open.plain(output, session.indent()?)?,
+        None => session.text_of(&input, open.plain(output, session.layout(output)?)?),
         Some(path) => {
             let tree = open.trees().first().map_or(&[][..], Vec::as_slice);
             let value = path.get(tree).map_err(|failure| failure.at("error truncating tree"))?;
-            emit_value(output, &value, session.indent()?)?
+            zeroize::Zeroizing::new(emit_value(output, &value, session.layout(output)?.indent)?)
         }
     };
-    session.write(&input, &zeroize::Zeroizing::new(bytes))?;
+    session.write(&input, &bytes)?;
     Ok(0)
 }

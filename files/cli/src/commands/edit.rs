@@ -25,7 +25,8 @@ pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
     let input = session.read(path)?;
     let (format, _) = session.formats(&input)?;
     let open = session.open(format, &input.text)?;
-    let before = Zeroizing::new(session.open(format, &input.text)?.plain(format, None)?);
+    let plain = session.open(format, &input.text)?.plain(format, session.layout(format)?)?;
+    let before = session.text_of(&input, plain);
     let place = Draft::new(file, &before)?;
     let trees = loop {
         place.edit(session)?;
@@ -64,7 +65,7 @@ fn create(session: &Session, file: &Path) -> Result<u8, Stop> {
             if format == Format::Ini {
                 items = vec![files_document::Item::member("DEFAULT", items)];
             }
-            Document::emit(format, &[items], session.indent()?)?
+            Document::emit(format, &[items], session.layout(format)?.indent)?
         }
     };
     let place = Draft::new(file, &example)?;
@@ -74,10 +75,10 @@ fn create(session: &Session, file: &Path) -> Result<u8, Stop> {
         if *after == example {
             return Err(Stop::new(code::UNMODIFIED, "File has not changed, exiting."));
         }
-        let (indent, with) = (session.indent()?, &session.surroundings);
-        match files_sops::encrypt(format, &after, output, indent, protection.clone(), with) {
-            Ok(bytes) => {
-                session.write_to(file, &bytes)?;
+        let (layout, with) = (session.layout(output)?, &session.surroundings);
+        match files_sops::encrypt(format, &after, output, layout, protection.clone(), with) {
+            Ok(written) => {
+                session.write_to(file, &session.text_of(&input, written))?;
                 return Ok(0);
             }
             Err(failure) => again(&failure.text)?,

@@ -1,4 +1,3 @@
-use files_document::Format;
 use files_sops::config::Rule;
 use files_sops::{FailureKind, KeyGroup, KeyGroups, Protection, Selector};
 
@@ -23,26 +22,16 @@ pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
     let input = session.read_or_stdin()?;
     let (format, output) = session.formats(&input)?;
     let protection = protection(session, &input)?;
-    let bytes = encrypted(session, format, output, &input.text, protection)?;
-    session.write(&input, &bytes)?;
-    Ok(0)
-}
-
-fn encrypted(
-    session: &Session,
-    format: Format,
-    output: Format,
-    text: &[u8],
-    protection: Protection,
-) -> Result<Vec<u8>, Stop> {
-    let indent = session.indent()?;
-    files_sops::encrypt(format, text, output, indent, protection, &session.surroundings).map_err(
-        |failure| match failure.kind {
+    let (layout, with) = (session.layout(output)?, &session.surroundings);
+    let written = files_sops::encrypt(format, &input.text, output, layout, protection, with)
+        .map_err(|failure| match failure.kind {
             // What cannot be read is to sops another matter before it is encrypted than after.
             FailureKind::Unreadable => Stop::new(code::READ, failure.text),
             _ => failure.into(),
-        },
-    )
+        })?;
+    let text = session.text_of(&input, written);
+    session.write(&input, &text)?;
+    Ok(0)
 }
 
 /// Who may read the file and what is encrypted in it: by flags and variables, or else by the rule
@@ -58,8 +47,12 @@ pub(crate) fn protection(session: &Session, input: &Input) -> Result<Protection,
         false => session.rule(&input.name).ok().flatten(),
     };
     let no_groups = KeyGroups { groups: Vec::new(), threshold: 0 };
-    let Rule { groups, selector: by_rule, mac_only_encrypted } =
-        rule.unwrap_or(Rule { groups: no_groups, selector: None, mac_only_encrypted: false });
+    let (groups, by_rule, mac_only_encrypted) = match rule {
+        Some(Rule { groups, selector, mac_only_encrypted, .. }) => {
+            (groups, selector, mac_only_encrypted)
+        }
+        None => (no_groups, None, false),
+    };
     let groups = match keys.is_empty() {
         true => groups,
         false => KeyGroups { groups: vec![KeyGroup::new(keys)], threshold: groups.threshold },

@@ -38,8 +38,8 @@ pub(crate) fn file(session: &Session) -> Result<u8, Stop> {
     let [path, command] = session.arguments("FILE COMMAND")?;
     let input = session.read(path)?;
     let (format, output) = session.formats(&input)?;
-    let plain =
-        Zeroizing::new(session.open(format, &input.text)?.plain(output, session.indent()?)?);
+    let plain = session.open(format, &input.text)?.plain(output, session.layout(output)?)?;
+    let plain = session.text_of(&input, plain);
     let name = session.flags.value("filename").unwrap_or("tmp-file");
     if name.contains('/') {
         return Err(Stop::usage("--filename must be a name without a folder"));

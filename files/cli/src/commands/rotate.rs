@@ -1,8 +1,12 @@
 use files_sops::{KeyGroup, KeyGroups, MasterKey, SOURCES};
 
 use crate::session::{Session, Stop};
+use crate::tree::{self, Found, Outcome, files, look};
 
 pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
+    if session.flags.on("recursive") {
+        return tree(session);
+    }
     let [path] = session.arguments("FILE")?;
     let input = session.read(path)?;
     let (format, _) = session.formats(&input)?;
@@ -14,13 +18,31 @@ pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
     Ok(0)
 }
 
+/// Rotates all encrypted files of trees, in their places.
+fn tree(session: &Session) -> Result<u8, Stop> {
+    let paths = files(&session.words)?;
+    Ok(tree::change(&paths, "rotated", |path| {
+        let file = match look(path) {
+            Found::Encrypted(file) => *file,
+            Found::Plain => return Ok(Outcome::NotEncrypted),
+            Found::Broken(stop) => return Err(stop),
+        };
+        let key = session.data_key(&file)?;
+        let open = file.open(key, session.flags.on("ignore-mac"))?;
+        let mut groups = open.metadata().groups.clone();
+        change(session, &mut groups)?;
+        Ok(Outcome::Change(open.rotate(groups, &session.surroundings)?))
+    }))
+}
+
 /// Adds keys to the first group, and removes them from all.
 fn change(session: &Session, groups: &mut KeyGroups) -> Result<(), Stop> {
     let named = |before: &str| {
         let mut keys = Vec::new();
         for source in SOURCES {
             let names = session.flags.list(&format!("{before}{}", source.row().flag));
-            keys.extend(MasterKey::list(source, &names, &session.surroundings)?);
+            let new = MasterKey::list(source, &names, &session.surroundings)?;
+            keys.extend(session.with_options(new)?);
         }
         Ok::<_, Stop>(keys)
     };

@@ -1,13 +1,18 @@
 use std::io::Write;
+use std::path::Path;
 
 use files_sops::{EncryptedFile, KeyGroup, KeyGroups};
 
 use crate::session::{Session, Stop};
-use crate::{code, prompt};
+use crate::tree::{self, Found, Outcome, files, look};
+use crate::{code, complain, parallel, prompt};
 
 pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
     if session.words.is_empty() {
         return Err(Stop::new(code::NO_FILE, "Error: no file specified"));
+    }
+    if session.flags.on("recursive") {
+        return tree(session);
     }
     for path in &session.words {
         update(session, path)?;
@@ -15,12 +20,71 @@ pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
     Ok(0)
 }
 
+/// Updates all encrypted files of trees for which there is a rule.
+fn tree(session: &Session) -> Result<u8, Stop> {
+    let paths = files(&session.words)?;
+    if session.config()?.is_none() {
+        return Err(Stop::usage("config file not found"));
+    }
+    if !session.flags.on("yes") {
+        let planned =
+            parallel::each(&paths, |path| Ok::<_, Stop>(plan(session, path)?.map(|p| p.changes)));
+        let mut count = 0;
+        for (path, changes) in paths.iter().zip(planned) {
+            if let Ok(Some(changes)) = changes
+                && !changes.is_empty()
+            {
+                count += 1;
+                complain(&format!("{}\n{}", path.display(), changes.join("\n")));
+            }
+        }
+        if count > 0 && !prompt::confirmed(&format!("Change the master keys of {count} files?")) {
+            complain("All files left unchanged");
+            return Ok(0);
+        }
+    }
+    Ok(tree::change(&paths, "synced with new keys", |path| {
+        let Some(Plan { file, groups, changes }) = plan(session, path)? else {
+            return Ok(Outcome::NotEncrypted);
+        };
+        if changes.is_empty() {
+            return Ok(Outcome::UpToDate);
+        }
+        let key = session.data_key(&file)?;
+        Ok(Outcome::Change(file.with_groups(groups, &key, &session.surroundings)?))
+    }))
+}
+
+/// What is to change in a file.
+struct Plan {
+    file: EncryptedFile,
+    groups: KeyGroups,
+    /// A line for each difference.
+    changes: Vec<String>,
+}
+
+/// Nothing for a file that is not encrypted.
+fn plan(session: &Session, path: &Path) -> Result<Option<Plan>, Stop> {
+    let file = match look(path) {
+        Found::Encrypted(file) => *file,
+        Found::Plain => return Ok(None),
+        Found::Broken(stop) => return Err(stop),
+    };
+    let wanted = wanted(session, path)?;
+    let (groups, changes) = merged(&file.metadata().groups, wanted);
+    Ok(Some(Plan { file, groups, changes }))
+}
+
+/// The keys that the configuration names for a file.
+fn wanted(session: &Session, path: &Path) -> Result<KeyGroups, Stop> {
+    let rule = session.rule(path)?.filter(|rule| !rule.groups.groups.is_empty());
+    rule.map(|rule| rule.groups).ok_or_else(|| Stop::usage("config file not found"))
+}
+
 fn update(session: &Session, path: &str) -> Result<(), Stop> {
     let input = session.read(path)?;
     let (format, _) = session.formats(&input)?;
-    let rule = session.rule(&input.name)?;
-    let wanted = rule.filter(|rule| !rule.groups.groups.is_empty());
-    let wanted = wanted.ok_or_else(|| Stop::usage("config file not found"))?.groups;
+    let wanted = wanted(session, &input.name)?;
     let file = EncryptedFile::parse(format, &input.text)?;
     let old = file.metadata().groups.clone();
     let (groups, changes) = merged(&old, wanted);

@@ -3,8 +3,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use age::secrecy::ExposeSecret;
-use age::x25519::Identity;
+use base_crypto::SystemRandom;
+use files_age::X25519Identity;
 use tempfile::TempDir;
 
 use crate::AS_CLI;
@@ -32,7 +32,8 @@ pub(crate) struct Answer {
 }
 
 /// The wheel's own start script; the program beside it has no mode of a program before this has run.
-const SOPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers/python/bin/sops");
+pub(crate) const SOPS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers/python/bin/sops");
 
 impl Bench {
     pub(crate) fn new() -> Result<Self, String> {
@@ -40,12 +41,12 @@ impl Bench {
             return Err(format!("{SOPS} is missing; run `cargo xtask setup`"));
         }
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let [ann, bob] = [Identity::generate(), Identity::generate()];
+        let [ann, bob] = [0, 1].map(|_| X25519Identity::generate(&SystemRandom));
         for (name, identity) in [("ann.txt", &ann), ("bob.txt", &bob)] {
-            let text = format!("# created: now\n{}\n", identity.to_string().expose_secret());
+            let text = format!("# created: now\n{}\n", identity.text().expose());
             fs::write(folder.path().join(name), text).map_err(|error| error.to_string())?;
         }
-        let [ann, bob] = [&ann, &bob].map(|identity| identity.to_public().to_string());
+        let [ann, bob] = [&ann, &bob].map(|identity| identity.recipient());
         Ok(Self { folder, ann, bob })
     }
 

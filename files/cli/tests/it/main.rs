@@ -5,11 +5,16 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 mod bench;
+mod cloud;
 mod edits;
 mod formats;
+mod git;
 mod groups;
+mod merges;
 mod refusals;
+mod services;
 mod sources;
+mod trees;
 mod verbs;
 
 use std::process::ExitCode;
@@ -28,12 +33,17 @@ fn main() -> ExitCode {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let all: [&[Check]; 6] = [
+    let all: [&[Check]; 11] = [
+        cloud::CHECKS,
         edits::CHECKS,
         formats::CHECKS,
+        git::CHECKS,
         groups::CHECKS,
+        merges::CHECKS,
         refusals::CHECKS,
+        services::CHECKS,
         sources::CHECKS,
+        trees::CHECKS,
         verbs::CHECKS,
     ];
     let (mut passed, mut failed) = (0, 0);

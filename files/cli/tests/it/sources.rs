@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use base_crypto::SystemRandom;
+use base_types::Secret;
+use files_age::{Form, Recipient, ScryptRecipient};
+
 use crate::Check;
 use crate::bench::{Bench, Who, holds, same};
 
@@ -61,9 +65,11 @@ fn identities(bench: &Bench) -> Result<(), String> {
 fn passphrase(bench: &Bench) -> Result<(), String> {
     bench.write("f.yaml", TEXT);
     bench.encrypt(Who::Sops, "f.yaml", &[])?;
-    let recipient = age::scrypt::Recipient::new("secret words".to_owned().into());
-    let encrypted =
-        age::encrypt_and_armor(&recipient, &bench.read("ann.txt")).map_err(|e| e.to_string())?;
+    let passphrase = Secret::new("secret words".to_owned());
+    let recipient: Box<dyn Recipient> = Box::new(ScryptRecipient::danger_weak(passphrase));
+    let plain = bench.read("ann.txt");
+    let encrypted = files_age::encrypt_bytes(&[recipient], Form::Armored, &plain, &SystemRandom)
+        .map_err(|error| error.to_string())?;
     bench.write("locked.txt", encrypted);
     // `script` gives the program a terminal on which the passphrase is typed.
     let program = std::env::current_exe().unwrap();
@@ -148,8 +154,8 @@ fn pgp(bench: &Bench) -> Result<(), String> {
 }
 
 /// A real OpenBao in memory, which ends with this value.
-struct Bao {
-    address: String,
+pub(crate) struct Bao {
+    pub(crate) address: String,
     process: Child,
     /// It would die if nobody could read what it says.
     _stdout: BufReader<ChildStdout>,
@@ -158,7 +164,7 @@ struct Bao {
 const BAO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers/python/bin/bao");
 
 impl Bao {
-    fn start(bench: &Bench) -> Result<Self, String> {
+    pub(crate) fn start(bench: &Bench) -> Result<Self, String> {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let listen = free.map_err(|error| error.to_string())?.to_string();
         let mut process = Command::new(BAO)
@@ -181,14 +187,15 @@ impl Bao {
         Ok(bao)
     }
 
-    fn run(&self, args: &[&str]) -> Result<(), String> {
+    pub(crate) fn run(&self, args: &[&str]) -> Result<String, String> {
         let output = Command::new(BAO)
             .args(args)
             .env("BAO_ADDR", &self.address)
             .env("BAO_TOKEN", "root")
             .output()
             .map_err(|error| error.to_string())?;
-        holds(&String::from_utf8_lossy(&output.stderr), output.status.success())
+        holds(&String::from_utf8_lossy(&output.stderr), output.status.success())?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

@@ -17,7 +17,8 @@ impl Writer {
         let mut out = String::new();
         self.map(&mut out, items, Some(""))?;
         out.push('\n');
-        Ok(out)
+        // Only texts can have these, which sops escapes so that the file may stand within HTML.
+        Ok(out.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
     }
 
     /// With the indentation of a file.

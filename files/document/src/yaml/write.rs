@@ -159,7 +159,7 @@ impl Writer {
             Scalar::Float(value) if value.is_nan() => ".nan".to_owned(),
             Scalar::Float(value) if value.is_infinite() && *value > 0.0 => ".inf".to_owned(),
             Scalar::Float(value) if value.is_infinite() => "-.inf".to_owned(),
-            Scalar::Float(value) => format!("{value:?}"),
+            Scalar::Float(value) => float(*value),
             Scalar::Int(value) => value.to_string(),
             Scalar::Null => "null".to_owned(),
             Scalar::Text(text) if !spot.flow && is_block(text.expose()) => {
@@ -197,6 +197,15 @@ impl Writer {
         }
         out
     }
+}
+
+/// A float with a point, so that it is read as one again, by readers of YAML 1.1 too.
+fn float(value: f64) -> String {
+    let text = format!("{value:?}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let point = if mantissa.contains('.') { "" } else { ".0" };
+    let sign = if exponent.starts_with('-') { "" } else { "+" };
+    format!("{mantissa}{point}e{sign}{exponent}")
 }
 
 /// Whether a value begins on the line of its key even between lines.

@@ -166,6 +166,23 @@ fn yaml_members_come_and_go() {
     remove("a: 1\r\nb: 2\r\n", &["b"], "a: 1\r\n");
 }
 
+/// What comes at the end comes behind the comments that end what is there, at whatever depth.
+#[test]
+fn yaml_members_follow_the_comments_that_end_a_block() {
+    for text in [
+        "a:\n    b: {c: d}\n    # e\n",
+        "a:\n    b:\n        c: d   # x\n        # f\n",
+        "a:\n    - b\n    # c\n",
+        "a:\n    b: 1\n  # less\n",
+        "a:\n    b: |\n        c\n    # d\n",
+    ] {
+        let item = Item::member("k", Scalar::text("v"));
+        push(Format::Yaml, text, &[], item, &format!("{text}k: v\n"));
+        remove(Format::Yaml, &format!("{text}z: 1\n"), &["a"], "z: 1\n");
+        remove(Format::Yaml, &format!("{text}z: 1\n"), &["z"], text);
+    }
+}
+
 #[test]
 fn yaml_values_change_their_kind() {
     let set =

@@ -2,20 +2,28 @@
 //! [`SOURCES`].
 
 mod age;
+mod aws;
+mod azure;
+mod cloud;
+mod gcp;
 mod pgp;
 mod surroundings;
 mod transit;
+mod unwrapped;
 
 use base_types::Secret;
 use files_document::{Item, Scalar, Value, get};
 
 pub use surroundings::Surroundings;
+pub use unwrapped::Unwrapped;
 
+use crate::keyservice::{Address, Question, Verb, ask};
 use crate::metadata::{text_of, with};
 use crate::{Failure, FailureKind, Result};
 
 /// All sources, in the order in which sops tries and lists them.
-pub const SOURCES: [&dyn KeySource; 3] = [&transit::Transit, &pgp::Pgp, &age::Age];
+pub const SOURCES: [&dyn KeySource; 6] =
+    [&aws::AwsKms, &gcp::GcpKms, &azure::AzureKv, &transit::Transit, &pgp::Pgp, &age::Age];
 
 /// A kind of master key: how it is named, and how it wraps a data key.
 pub trait KeySource: Sync {
@@ -30,6 +38,22 @@ pub trait KeySource: Sync {
     /// # Errors
     /// `Invalid` if no key is called so.
     fn fields(&self, name: &str, surroundings: &Surroundings<'_>) -> Result<Vec<Item>>;
+
+    /// The fields of the key that a mapping in a key group describes.
+    ///
+    /// # Errors
+    /// `Invalid` if it describes none, or if keys of this source have nothing but a name.
+    fn of_mapping(&self, _mapping: &[Item], _surroundings: &Surroundings<'_>) -> Result<Vec<Item>> {
+        Err(Failure::invalid(format!("{} must list names of keys", self.row().group)))
+    }
+
+    /// The same fields with one of the source's options.
+    ///
+    /// # Errors
+    /// `Invalid` if the option has no such value.
+    fn with_option(&self, fields: Vec<Item>, _option: &str, _value: &str) -> Result<Vec<Item>> {
+        Ok(fields)
+    }
 
     /// The secret as only the holder of the key can read it.
     ///
@@ -65,6 +89,18 @@ pub struct Row {
     pub group: &'static str,
     /// In the list that says which kind is tried first.
     pub order: &'static str,
+    /// What else can be said of its keys, for all of a call or a rule at once.
+    pub options: &'static [KeyOption],
+}
+
+/// Something that keys of a source have besides their name.
+pub struct KeyOption {
+    pub flag: &'static str,
+    /// In a creation rule; empty if it cannot be said there.
+    pub rule: &'static str,
+    /// In metadata.
+    pub field: &'static str,
+    pub about: &'static str,
 }
 
 /// One master key of a file, with the data key, or a share of it, as that key wrapped it.
@@ -101,6 +137,28 @@ impl MasterKey {
         names.map(|name| Self::new(source, name, surroundings)).collect()
     }
 
+    /// The key that a mapping in a key group describes.
+    ///
+    /// # Errors
+    /// `Invalid` if it describes none.
+    pub(crate) fn of_mapping(
+        source: &'static dyn KeySource,
+        mapping: &[Item],
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self> {
+        Ok(Self { source, entry: source.of_mapping(mapping, surroundings)? })
+    }
+
+    /// The same key with one of its source's options, if there is a value for it.
+    ///
+    /// # Errors
+    /// `Invalid` if the option has no such value.
+    pub fn with_option(self, option: &KeyOption, value: Option<&str>) -> Result<Self> {
+        let Some(value) = value else { return Ok(self) };
+        let entry = self.source.with_option(self.entry, option.field, value)?;
+        Ok(Self { entry, ..self })
+    }
+
     /// Its source.
     pub fn source(&self) -> &'static dyn KeySource {
         self.source
@@ -117,14 +175,27 @@ impl MasterKey {
         kind(self) == kind(other) && self.name() == other.name()
     }
 
+    pub(crate) fn forget_wrapped(&mut self) {
+        let empty = Scalar::text("").into();
+        self.entry = with(std::mem::take(&mut self.entry), "enc", Some(empty));
+    }
+
     pub(crate) fn has_wrapped(&self) -> bool {
         text_of(&self.entry, "enc").is_some_and(|enc| !enc.is_empty())
     }
 
     pub(crate) fn wrap(&mut self, secret: &[u8], surroundings: &Surroundings<'_>) -> Result<()> {
-        let wrapped = self
-            .source
-            .wrap(&self.entry, secret, surroundings)
+        let Self { source, entry } = &*self;
+        let remote = |address: &Address| {
+            let message = Question::encode(*source, entry, secret)?;
+            let wrapped = ask(address, Verb::Encrypt, &message)?;
+            String::from_utf8(wrapped.to_vec()).map_err(|_| {
+                Failure::new(FailureKind::Unavailable, "what it has wrapped is no text")
+            })
+        };
+        let wrapped = surroundings
+            .services
+            .first(|| source.wrap(entry, secret, surroundings), remote)
             .map_err(|failure| failure.at(self.name()))?;
         self.entry =
             with(std::mem::take(&mut self.entry), "enc", Some(Scalar::text(wrapped).into()));
@@ -132,11 +203,19 @@ impl MasterKey {
     }
 
     pub(crate) fn unwrap(&self, surroundings: &Surroundings<'_>) -> Result<Secret<Vec<u8>>> {
-        let wrapped = text_of(&self.entry, "enc").unwrap_or_default();
+        let Self { source, entry } = self;
+        let wrapped = text_of(entry, "enc").unwrap_or_default();
         if wrapped.is_empty() {
             return Err(failed("its entry in the metadata has no wrapped key"));
         }
-        self.source.unwrap(&self.entry, &wrapped, surroundings)
+        let remote = |address: &Address| {
+            let message = Question::encode(*source, entry, wrapped.as_bytes())?;
+            let mut secret = ask(address, Verb::Decrypt, &message)?;
+            Ok(Secret::new(std::mem::take(&mut *secret)))
+        };
+        surroundings.unwrapped.get_or(source.row().metadata, &wrapped, || {
+            surroundings.services.first(|| source.unwrap(entry, &wrapped, surroundings), remote)
+        })
     }
 }
 

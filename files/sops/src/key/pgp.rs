@@ -22,6 +22,7 @@ impl KeySource for Pgp {
             rule: "pgp",
             group: "pgp",
             order: "pgp",
+            options: &[],
         }
     }
 
@@ -117,6 +118,8 @@ mod tests {
     use base_types::SystemClock;
 
     use super::*;
+    use crate::key::Unwrapped;
+    use crate::keyservice::KeyServices;
 
     /// A file could hold anything, and both programs would wait for each other for ever.
     #[test]
@@ -126,6 +129,8 @@ mod tests {
             clock: &SystemClock::default(),
             random: &SystemRandom,
             ask: |_| None,
+            services: KeyServices::default(),
+            unwrapped: Unwrapped::default(),
         };
         let unwrap = |length| Pgp.unwrap(&[], &"x".repeat(length), &with);
         assert!(unwrap(INPUT_MAX).is_ok());

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use base_crypto::Random;
 use base_types::{Clock, Secret, Timestamp};
 
+use super::Unwrapped;
+use crate::keyservice::KeyServices;
+
 /// What key sources need of the process they run in.
 pub struct Surroundings<'a> {
     /// The environment.
@@ -12,6 +15,10 @@ pub struct Surroundings<'a> {
     pub random: &'a dyn Random,
     /// Asks a person for the passphrase of what the text names; nothing if nobody is there.
     pub ask: fn(&str) -> Option<Secret<String>>,
+    /// Who wraps and unwraps.
+    pub services: KeyServices,
+    /// What keys have unwrapped already.
+    pub unwrapped: Unwrapped,
 }
 
 impl Surroundings<'_> {

@@ -1,19 +1,16 @@
 //! The transit engine of a Vault, an OpenBao or a Strongroom.
 
-use std::fs;
-use std::path::PathBuf;
-
 use base_types::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use client::{Client, Config, Request, Tls};
+use client::Request;
 use files_document::{Item, Scalar};
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{KeySource, Row, Surroundings, failed, field};
-use crate::{Failure, FailureKind, Result};
+use crate::{Failure, FailureKind, Result, vault};
 
 pub(super) struct Transit;
 
@@ -27,6 +24,7 @@ impl KeySource for Transit {
             rule: "hc_vault_transit_uri",
             group: "hc_vault",
             order: "hc_vault",
+            options: &[],
         }
     }
 
@@ -97,17 +95,11 @@ impl Transit {
         if !is_allowed(&self.name(fields), with) {
             return Err("SOPS_HC_VAULT_ALLOWLIST does not allow this server".to_owned());
         }
-        let client = Client::new(config(field(fields, "vault_address"), with))
-            .map_err(|error| error.to_string())?;
         let request = Request::put(format!("{engine}/{verb}/{key}"))
             .json(body)
             .map_err(|error| error.to_string())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| format!("cannot start: {error}"))?;
-        let answer =
-            runtime.block_on(client.secret(&request)).map_err(|error| error.to_string())?;
+        let answer = vault::ask(field(fields, "vault_address"), &request, with)
+            .map_err(|error| error.to_string())?;
         let answer = answer.ok_or("the server gave no answer")?;
         answer.data().map_err(|error| error.to_string())
     }
@@ -122,32 +114,5 @@ fn is_allowed(name: &str, with: &Surroundings<'_>) -> bool {
             .split(',')
             .map(str::trim)
             .any(|prefix| !prefix.is_empty() && name.starts_with(prefix)),
-    }
-}
-
-/// The file says where the server is; how to speak to it is said as for Vault's command line.
-fn config(address: String, with: &Surroundings<'_>) -> Config {
-    let path = |name| with.variable(name).map(PathBuf::from);
-    let token = with.variable("VAULT_TOKEN").map(|token| Secret::new(token.to_owned()));
-    let token = token.or_else(|| {
-        let text = fs::read_to_string(with.home(".vault-token")?).ok()?;
-        Some(Secret::new(text.trim().to_owned()))
-    });
-    Config {
-        address,
-        token,
-        namespace: with.variable("VAULT_NAMESPACE").unwrap_or_default().to_owned(),
-        tls: Tls {
-            ca_cert: path("VAULT_CACERT"),
-            ca_path: path("VAULT_CAPATH"),
-            client_cert: path("VAULT_CLIENT_CERT"),
-            client_key: path("VAULT_CLIENT_KEY"),
-            server_name: with.variable("VAULT_TLS_SERVER_NAME").map(str::to_owned),
-            danger_skip_verify: with
-                .variable("VAULT_SKIP_VERIFY")
-                .and_then(crate::plain::boolean)
-                .unwrap_or(false),
-        },
-        ..Config::default()
     }
 }

@@ -1,0 +1,113 @@
+use std::fs;
+
+use crate::Check;
+use crate::bench::{Bench, Who};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("bad: a blob is missing", missing),
+    ("bad: a pack is corrupt", corrupt),
+    ("bad: a commit is missing", missing_commit),
+    ("bad: a shallow clone", shallow),
+    ("bad: a submodule", submodule),
+    ("bad: an empty repository", empty),
+    ("bad: broken configurations", configurations),
+];
+
+/// Ours says what it could not scan, and never that all is well; as gitleaks it is an error.
+fn incomplete(bench: &Bench, args: &[&str], told: &str) {
+    let answer = bench.run(Who::Ours, args);
+    assert_eq!(answer.code, 3, "{}{}", answer.stdout, answer.stderr);
+    assert!(answer.stderr.contains(told), "{}", answer.stderr);
+    assert!(answer.stderr.contains("in what could be scanned"), "{}", answer.stderr);
+    assert_eq!(bench.run(Who::Like, args).code, 1);
+}
+
+fn repository(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    for number in 0..4 {
+        bench.write("a.txt", format!("text {number}\n"));
+        bench.commit(&format!("commit {number}"));
+    }
+}
+
+fn object(bench: &Bench, name: &str) -> std::path::PathBuf {
+    let id = bench.git(&["rev-parse", name]);
+    bench.path(&format!(".git/objects/{}/{}", &id[..2], id[2..].trim()))
+}
+
+fn missing(bench: &Bench) {
+    repository(bench);
+    assert_eq!(bench.run(Who::Ours, &["git", "."]).code, 0);
+    fs::remove_file(object(bench, "HEAD~2:a.txt")).unwrap();
+    incomplete(bench, &["git", "."], "it is not in the repository");
+}
+
+fn corrupt(bench: &Bench) {
+    repository(bench);
+    bench.git(&["repack", "-q", "-a", "-d"]);
+    let pack =
+        fs::read_dir(bench.path(".git/objects/pack")).unwrap().map(|entry| entry.unwrap().path());
+    let pack =
+        pack.into_iter().find(|path| path.extension().is_some_and(|end| end == "pack")).unwrap();
+    let good = fs::read(&pack).unwrap();
+    let mut permissions = fs::metadata(&pack).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+    fs::set_permissions(&pack, permissions).unwrap();
+    // Whatever byte is wrong, nothing panics, and nothing is called clean that was not read.
+    for at in (12..good.len() - 20).step_by(7) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x55;
+        fs::write(&pack, bad).unwrap();
+        let code = bench.run(Who::Ours, &["git", "."]).code;
+        assert!([2, 3].contains(&code), "byte {at}: {code}");
+    }
+    fs::write(&pack, &good[..good.len() / 2]).unwrap();
+    assert!([2, 3].contains(&bench.run(Who::Ours, &["git", "."]).code));
+}
+
+fn missing_commit(bench: &Bench) {
+    repository(bench);
+    fs::remove_file(object(bench, "HEAD~1")).unwrap();
+    incomplete(bench, &["git", "."], "not scanned: commit ");
+}
+
+fn shallow(bench: &Bench) {
+    repository(bench);
+    let url = format!("file://{}", bench.path("").display());
+    bench.git(&["clone", "-q", "--depth", "2", &url, "../shallow"]);
+    let answer = bench.run(Who::Ours, &["git", "../shallow"]);
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+    assert!(answer.stderr.contains("git fetch --unshallow"), "{}", answer.stderr);
+    // As gitleaks it is a note: every checkout of a build is shallow.
+    let answer = bench.run(Who::Like, &["git", "../shallow"]);
+    assert_eq!(answer.code, 0);
+    assert!(answer.stderr.contains("git fetch --unshallow"));
+}
+
+fn submodule(bench: &Bench) {
+    repository(bench);
+    bench.git(&["clone", "-q", ".", "../other"]);
+    bench.git(&["submodule", "--quiet", "add", "../other", "lib"]);
+    bench.commit("with a submodule");
+    let answer = bench.run(Who::Ours, &["git", "."]);
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+    assert!(answer.stderr.contains("not scanned: lib: a submodule"), "{}", answer.stderr);
+}
+
+fn empty(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    assert_eq!(bench.run(Who::Ours, &["git", "."]).code, 0);
+    assert_eq!(bench.run(Who::Ours, &["git", "--staged", "."]).code, 0);
+}
+
+fn configurations(bench: &Bench) {
+    for text in
+        ["[[rules]]\nid = 'a'\nregex = '('", "not toml", "[[rules]]\nid = 'a'\nregex = '(?=a)'"]
+    {
+        fs::write(bench.rules(), text).unwrap();
+        let answer = bench.run(Who::Ours, &["stdin"]);
+        assert_eq!(answer.code, 2, "{}", answer.stderr);
+        assert!(answer.stderr.contains("rules.toml"), "{}", answer.stderr);
+        assert_eq!(bench.run(Who::Like, &["stdin"]).code, 1);
+    }
+}

@@ -1,0 +1,188 @@
+use crate::Check;
+use crate::bench::{Bench, Who};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("history: what commits add", history),
+    ("history: packed as loose, and deltas", packed),
+    ("history: moved files", moved),
+    ("history: branches and merges", merges),
+    ("history: a merge that adds by itself", evil_merge),
+    ("history: ranges", ranges),
+    ("history: staged and changed", staged),
+    ("history: bare repositories and worktrees", bare),
+    ("history: names of people and links", people),
+];
+
+fn history(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("a.txt", "x\ntkt_aaaaaaaaaaaa and password = \"one\"\nend");
+    bench.write("sub/b c.txt", "tkt_bbbbbbbbbbbb\n");
+    bench.commit("first\nline two\n\n\nbody <&>  \nmore\n");
+    // In the middle of a hunk, at its start, and a line that only moved down.
+    bench.write("a.txt", "new\ntkt_cccccccccccc\nx\ntkt_aaaaaaaaaaaa and password = \"one\"\ntkt_dddddddddddd\nend\n");
+    bench.commit("second");
+    bench.write("crlf.txt", "a\r\ntkt_eeeeeeeeeeee\r\nb\r\n");
+    bench.write("bin.dat", b"\0\0tkt_ffffffffffff\n");
+    bench.write("key.txt", "k\n-----BEGIN KEY-----\nabc\ndef\n-----END KEY-----\n");
+    bench.commit("third");
+    // Gone and back again is added twice.
+    std::fs::remove_file(bench.path("sub/b c.txt")).unwrap();
+    bench.commit("gone");
+    bench.write("sub/b c.txt", "tkt_bbbbbbbbbbbb\n");
+    bench.commit("back");
+    bench.agree(&["git", "."], 8);
+    bench.agree(&["detect"], 8);
+    bench.agree(&["git", "sub"], 8);
+}
+
+fn packed(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    // Large enough that what is far from a change is not looked at again.
+    let filler: String = (0..3000).map(|line| format!("line {line} of a text\n")).collect();
+    for number in 0..30 {
+        let secret = if number % 7 == 3 { format!("tkt_{number:012}\n") } else { String::new() };
+        let (start, end) = filler.split_at(filler.len() / 2);
+        bench.write("big.txt", format!("version {number}\n{start}{secret}{end}"));
+        bench.write(&format!("small{number}.txt"), format!("version {number}\n"));
+        bench.commit(&format!("commit {number}"));
+    }
+    bench.agree(&["git", "."], 4);
+    bench.git(&["repack", "-q", "-a", "-d", "-f", "--depth=50"]);
+    bench.agree(&["git", "."], 4);
+    // Some in a second pack, some loose.
+    bench.write("more.txt", "tkt_zzzzzzzzzzzz\n");
+    bench.commit("more");
+    bench.git(&["repack", "-q", "-d"]);
+    bench.write("big.txt", format!("{filler}tkt_yyyyyyyyyyyy\n"));
+    bench.commit("most");
+    bench.agree(&["git", "."], 6);
+}
+
+fn moved(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    let text: String = (0..40).map(|line| format!("a line with number {line}\n")).collect();
+    bench.write("old.txt", format!("{text}tkt_aaaaaaaaaaaa\n"));
+    bench.write("other.txt", format!("{text}password = \"two\"\n"));
+    bench.commit("first");
+    bench.git(&["mv", "old.txt", "new.txt"]);
+    bench.commit("moved as it is");
+    bench.git(&["mv", "other.txt", "changed.txt"]);
+    bench.write("changed.txt", format!("{text}password = \"two\"\ntkt_bbbbbbbbbbbb\n"));
+    bench.commit("moved and changed");
+    // A copy is no move.
+    bench.write("copy.txt", format!("{text}tkt_aaaaaaaaaaaa\n"));
+    bench.commit("copied");
+    bench.agree(&["git", "."], 4);
+}
+
+fn merges(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("a.txt", "one\n\n\n\n\n\n\n\nnine\n");
+    bench.commit("first");
+    bench.git(&["checkout", "-q", "-b", "topic"]);
+    bench.write("a.txt", "one\n\n\n\n\n\n\n\nnine\ntkt_aaaaaaaaaaaa\n");
+    bench.commit("on topic");
+    bench.git(&["checkout", "-q", "main"]);
+    bench.write("a.txt", "tkt_bbbbbbbbbbbb\none\n\n\n\n\n\n\n\nnine\n");
+    bench.commit("on main");
+    bench.git(&["merge", "-q", "--no-edit", "topic"]);
+    bench.git(&["stash", "list"]);
+    bench.git(&["tag", "-a", "-m", "a tag", "v1"]);
+    bench.agree(&["git", "."], 2);
+}
+
+/// gitleaks shows no merges, and so misses what only a merge brought in.
+fn evil_merge(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("a.txt", "one\n");
+    bench.commit("first");
+    bench.git(&["checkout", "-q", "-b", "topic"]);
+    bench.write("b.txt", "two\n");
+    bench.commit("on topic");
+    bench.git(&["checkout", "-q", "main"]);
+    bench.write("c.txt", "three\n");
+    bench.commit("on main");
+    bench.git(&["merge", "-q", "--no-commit", "topic"]);
+    bench.write("a.txt", "one\ntkt_aaaaaaaaaaaa\n");
+    bench.commit("merge");
+    assert!(bench.findings(Who::Gitleaks, &["git", "."], b"").is_empty());
+    let ours = bench.findings(Who::Like, &["git", "."], b"");
+    assert_eq!(ours.len(), 1);
+    assert_eq!((&ours[0]["Message"], &ours[0]["StartLine"]), (&"merge".into(), &2.into()));
+}
+
+fn ranges(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    for number in 0..5 {
+        bench.write(
+            "a.txt",
+            (0..=number).map(|line| format!("tkt_{line:012}\n")).collect::<String>(),
+        );
+        bench.commit(&format!("commit {number}"));
+    }
+    bench.git(&["branch", "side", "HEAD~1"]);
+    bench.agree(&["git", "--log-opts=HEAD~2..HEAD", "."], 2);
+    bench.agree(&["git", "--log-opts=--all -n 1", "."], 1);
+    bench.agree(&["detect", "--log-opts", "HEAD~3..side"], 2);
+    let count = |args: &[&str]| bench.findings(Who::Ours, args, b"").len();
+    assert_eq!(count(&["git", "--range", "HEAD~2..HEAD"]), 2);
+    assert_eq!(count(&["git", "--range", "HEAD~2.."]), 2);
+    assert_eq!(count(&["git", "--range", "side...HEAD"]), 1);
+    assert_eq!(count(&["git", "--range", "HEAD~2"]), 3);
+    assert_eq!(count(&["git", "--since", "HEAD~1"]), 1);
+    assert_eq!(count(&["git", "--since", "HEAD"]), 0);
+    assert_eq!(bench.run(Who::Ours, &["git", "--range", "nowhere..HEAD"]).code, 2);
+    assert_eq!(bench.run(Who::Ours, &["git", "--log-opts=--nonsense"]).code, 2);
+}
+
+fn staged(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    // Before the first commit there is nothing to compare with.
+    bench.write("a.txt", "one\ntkt_aaaaaaaaaaaa\n");
+    bench.git(&["add", "a.txt"]);
+    bench.agree(&["git", "--pre-commit", "--staged", "."], 1);
+    bench.commit("first");
+    bench.agree(&["git", "--staged", "."], 0);
+    bench.write("a.txt", "one\ntkt_aaaaaaaaaaaa\nx\ntkt_bbbbbbbbbbbb\n");
+    bench.write("sub/new.txt", "password = \"two\"\n");
+    bench.git(&["add", "-A"]);
+    bench.write("a.txt", "tkt_cccccccccccc\none\ntkt_aaaaaaaaaaaa\nx\ntkt_bbbbbbbbbbbb\n");
+    bench.write("untracked.txt", "tkt_dddddddddddd\n");
+    bench.agree(&["git", "--staged", "."], 2);
+    bench.agree(&["protect", "--staged"], 2);
+    bench.agree(&["git", "--staged", "sub"], 1);
+    bench.agree(&["git", "--pre-commit", "."], 1);
+    bench.agree(&["protect"], 1);
+}
+
+fn bare(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("a.txt", "tkt_aaaaaaaaaaaa\n");
+    bench.commit("first");
+    bench.git(&["clone", "-q", "--bare", ".", "../bare.git"]);
+    bench.git(&["worktree", "add", "-q", "../tree"]);
+    bench.agree(&["git", "../bare.git"], 1);
+    bench.agree(&["git", "../tree"], 1);
+    assert_eq!(bench.run(Who::Ours, &["git", "--pre-commit", "../bare.git"]).code, 2);
+    assert_eq!(bench.run(Who::Ours, &["git", "/"]).code, 2);
+}
+
+fn people(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write(".mailmap", "Anna <anna@example.org> <ann@example.org>\n");
+    bench.write("a b.md", "tkt_aaaaaaaaaaaa\n");
+    bench.write("key.txt", "-----BEGIN KEY-----\nabc\n-----END KEY-----\n");
+    bench.commit("first");
+    for url in [
+        "git@github.com:own/repo.git",
+        "https://user:word@gitlab.com/own/repo.git",
+        "https://codeberg.org/own/repo",
+        "https://bitbucket.org/own/repo.git",
+        "https://dev.azure.com/own/repo",
+        "https://git.example.org/own/repo",
+    ] {
+        bench.git(&["config", "remote.origin.url", url]);
+        bench.agree(&["git", "."], 2);
+    }
+    bench.agree(&["git", "--platform", "github", "."], 2);
+}

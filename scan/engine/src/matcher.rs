@@ -1,0 +1,80 @@
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use regex_automata::meta::{Cache, Regex};
+use regex_automata::{Anchored, Input, util::syntax};
+use scan_rules::Pattern;
+
+/// The expression of one rule or allow list, compiled when it is first needed.
+pub(crate) struct Matcher {
+    pattern: Pattern,
+    regex: OnceLock<Regex>,
+}
+
+/// The lazy automaton of one expression may keep so many bytes of states in each thread.
+const STATES_BYTES_MAX: usize = 1 << 20;
+
+impl Matcher {
+    pub(crate) fn new(pattern: Pattern) -> Self {
+        Self { pattern, regex: OnceLock::new() }
+    }
+
+    pub(crate) fn groups(&self) -> usize {
+        self.pattern.groups()
+    }
+
+    /// The leftmost match that lies within `range`, or the one at its start if it is `anchored`; what is around it is
+    /// seen by `\b` and the like.
+    pub(crate) fn find(
+        &self,
+        cache: &mut Option<Cache>,
+        bytes: &[u8],
+        range: Range<usize>,
+        anchored: bool,
+    ) -> Option<Range<usize>> {
+        let regex = self.regex();
+        let cache = cache.get_or_insert_with(|| regex.create_cache());
+        let anchored = if anchored { Anchored::Yes } else { Anchored::No };
+        regex
+            .search_with(cache, &Input::new(bytes).range(range).anchored(anchored))
+            .map(|found| found.range())
+    }
+
+    /// The first match in `text` with its groups; the first of them is the whole.
+    pub(crate) fn groups_of(
+        &self,
+        cache: &mut Option<Cache>,
+        text: &[u8],
+    ) -> Vec<Option<Range<usize>>> {
+        let regex = self.regex();
+        let cache = cache.get_or_insert_with(|| regex.create_cache());
+        let mut captures = regex.create_captures();
+        regex.search_captures_with(cache, &Input::new(text), &mut captures);
+        if !captures.is_match() {
+            return Vec::new();
+        }
+        captures.iter().map(|span| span.map(|span| span.range())).collect()
+    }
+
+    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        self.regex().is_match(text)
+    }
+
+    fn regex(&self) -> &Regex {
+        self.regex.get_or_init(|| {
+            Regex::builder()
+                .configure(
+                    Regex::config()
+                        .utf8_empty(false)
+                        // The pattern was refused when it was read if it is too big.
+                        .nfa_size_limit(None)
+                        .onepass(false)
+                        .dfa(false)
+                        .hybrid_cache_capacity(STATES_BYTES_MAX),
+                )
+                .syntax(syntax::Config::new().utf8(false))
+                .build_from_hir(self.pattern.hir())
+                .expect("the pattern was parsed, and there is no limit on its size")
+        })
+    }
+}

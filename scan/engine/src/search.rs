@@ -1,0 +1,295 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
+use base_types::Secret;
+
+use crate::decode::Passes;
+use crate::excuse::{Texts, Verdict};
+use crate::hits::{ExcuseId, Hit};
+use crate::location::{Lines, Location};
+use crate::plan::Method;
+use crate::scanner::{Scanner, Scratch};
+use crate::{Hits, entropy, words};
+
+/// One search through some bytes: first as they are, then once for each time that something was decoded.
+pub(crate) struct Search<'s> {
+    scanner: &'s Scanner,
+    scratch: &'s mut Scratch,
+    bytes: &'s [u8],
+    passes: Passes,
+    lines: Option<Lines>,
+    hits: Hits,
+}
+
+/// The comments that excuse the line they are in.
+const ALLOW_COMMENTS: [&[u8]; 3] = [b"gitleaks:allow", b"betterleaks:allow", b"strongroom:allow"];
+
+/// So far from what was decoded the literal of a match with it may be.
+const AROUND_DECODED: usize = 4 << 10;
+
+/// Of a long line no more than this is looked at on each side of a match.
+const LINE_SIDE_MAX: usize = 4 << 10;
+
+/// Of a long line no more than this is kept on each side of a match.
+const CONTEXT_SIDE_MAX: usize = 160;
+
+impl<'s> Search<'s> {
+    pub(crate) fn new(scanner: &'s Scanner, scratch: &'s mut Scratch, bytes: &'s [u8]) -> Self {
+        scratch.seen.fill(false);
+        Self {
+            scanner,
+            scratch,
+            bytes,
+            passes: Passes::default(),
+            lines: None,
+            hits: Hits::default(),
+        }
+    }
+
+    /// A search through a piece of a text. The rest of the text may have any keyword.
+    pub(crate) fn of_piece(
+        scanner: &'s Scanner,
+        scratch: &'s mut Scratch,
+        piece: &'s [u8],
+    ) -> Self {
+        let search = Self::new(scanner, scratch, piece);
+        search.scratch.seen.fill(true);
+        search
+    }
+
+    pub(crate) fn run(mut self) -> Hits {
+        let mut text = Cow::Borrowed(self.bytes);
+        let whole = 0..text.len();
+        self.pass(&text, std::slice::from_ref(&whole));
+        self.note_path_rules();
+        while self.passes.depth() < self.scanner.options.decode_depth {
+            let Some(decoded) = self.passes.decode(&text) else { break };
+            text = Cow::Owned(decoded);
+            let regions = self.around_decoded(text.len());
+            self.pass(&text, &regions);
+        }
+        self.hits
+    }
+
+    /// What of a decoded text a match with something decoded may lie in.
+    fn around_decoded(&self, length: usize) -> Vec<Range<usize>> {
+        let mut regions = Vec::new();
+        for segment in self.passes.last() {
+            let start = segment.decoded.start.saturating_sub(AROUND_DECODED);
+            push_merged(&mut regions, start..length.min(segment.decoded.end + AROUND_DECODED));
+        }
+        regions
+    }
+
+    /// Searches the regions of one text by all rules.
+    fn pass(&mut self, text: &[u8], regions: &[Range<usize>]) {
+        for region in regions {
+            self.wake(text, region);
+        }
+        let Self { scanner, scratch, .. } = self;
+        scanner.keywords.each_short(text, |literal| scratch.seen[literal] = true);
+        let mut woken = std::mem::take(&mut self.scratch.woken);
+        for rule in woken.drain(..) {
+            let mut windows = std::mem::take(&mut self.scratch.windows[rule]);
+            if matches!(self.scanner.plans[rule].method, Method::At { .. }) {
+                windows.sort_unstable_by_key(|window| window.start);
+            }
+            self.try_rule(rule, text, &windows);
+            windows.clear();
+            self.scratch.windows[rule] = windows;
+        }
+        self.scratch.woken = woken;
+        for rule in &self.scanner.everywhere {
+            self.try_rule(*rule, text, regions);
+        }
+    }
+
+    /// Notes for each rule where its literals are.
+    fn wake(&mut self, text: &[u8], region: &Range<usize>) {
+        let Self { scanner, scratch, .. } = self;
+        let Scratch { windows, woken, seen, .. } = &mut **scratch;
+        scanner.keywords.each(&text[region.clone()], |literal, at| {
+            seen[literal] = true;
+            for rule in &scanner.wakes[literal] {
+                let plan = &scanner.plans[*rule];
+                let Some(window) = plan.window(text, region.start + at) else { continue };
+                if windows[*rule].is_empty() {
+                    woken.push(*rule);
+                }
+                match plan.method {
+                    Method::At { .. } => windows[*rule].push(window),
+                    _ => push_merged(&mut windows[*rule], window),
+                }
+            }
+        });
+    }
+
+    fn try_rule(&mut self, rule: usize, text: &[u8], windows: &[Range<usize>]) {
+        let plan = &self.scanner.plans[rule];
+        let reported = self.has_keyword(&plan.gate) && !self.scanner.config.rules[rule].skip_report;
+        if !reported && !plan.is_component {
+            return;
+        }
+        let Some(matcher) = &plan.matcher else { return };
+        let anchored = matches!(plan.method, Method::At { .. });
+        let mut end_of_last = 0;
+        for window in windows {
+            let mut at = window.start.max(if anchored { window.start } else { end_of_last });
+            if anchored && at < end_of_last {
+                continue;
+            }
+            while at <= window.end {
+                let cache = &mut self.scratch.caches[rule];
+                let Some(found) = matcher.find(cache, text, at..window.end, anchored) else {
+                    break;
+                };
+                // An empty match would be found for ever.
+                at = found.end.max(found.start + 1);
+                end_of_last = found.end;
+                self.examine(rule, text, found, reported);
+                if anchored {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Makes a hit of a match, unless something in its text excuses it.
+    fn examine(&mut self, rule: usize, text: &[u8], found: Range<usize>, reported: bool) {
+        let scanner = self.scanner;
+        let matched = trim_line_breaks(&text[found.clone()]);
+        let (span, tags, decoded_line) = if self.passes.depth() == 0 {
+            (found.start..found.start + matched.len(), Vec::new(), None)
+        } else {
+            let segments = self.passes.touched(&found);
+            let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return };
+            let line = line_around(text, &(first.decoded.start..last.decoded.end));
+            (self.passes.original(&found), self.passes.tags(segments), Some(line))
+        };
+        let span = span.start.min(self.bytes.len())..span.end.min(self.bytes.len());
+        let location =
+            self.lines.get_or_insert_with(|| Lines::of(self.bytes)).locate(self.bytes, &span);
+        let lines = &self.bytes[near(&location, &span, LINE_SIDE_MAX)];
+        if scanner.options.allow_comments
+            && ALLOW_COMMENTS.iter().any(|c| memchr::memmem::find(lines, c).is_some())
+        {
+            return;
+        }
+        let secret = self.secret(rule, matched);
+        let rules = &scanner.config.rules[rule];
+        let entropy = entropy::shannon(secret);
+        if (rules.entropy != 0.0 && entropy <= rules.entropy)
+            || (rules.random && words::is_words(secret))
+        {
+            return;
+        }
+        let texts = Texts { secret, matched, line: decoded_line.unwrap_or(lines) };
+        let Some(excused_there) = self.weigh(rule, texts) else { return };
+        let context = near(&location, &span, CONTEXT_SIDE_MAX);
+        let in_line = (self.passes.depth() == 0)
+            .then(|| span.start - context.start..span.end - context.start);
+        self.hits.list.push(Hit {
+            rule,
+            depth: self.passes.depth(),
+            reported,
+            location,
+            matched: Secret::new(matched.to_vec()),
+            secret: Secret::new(secret.to_vec()),
+            line: Secret::new(self.bytes[context].to_vec()),
+            in_line,
+            span,
+            entropy: entropy as f32,
+            tags,
+            excused_there,
+        });
+    }
+
+    /// The part of a match that is the secret. gitleaks looks for the groups in the match alone, so that what is around it
+    /// does not count any more.
+    fn secret<'t>(&mut self, rule: usize, matched: &'t [u8]) -> &'t [u8] {
+        let Some(matcher) =
+            self.scanner.plans[rule].matcher.as_ref().filter(|matcher| matcher.groups() > 0)
+        else {
+            return matched;
+        };
+        let groups = matcher.groups_of(&mut self.scratch.caches[rule], matched);
+        let text = |group: &Option<Range<usize>>| {
+            group.clone().map_or(&matched[..0], |group| &matched[group])
+        };
+        match self.scanner.config.rules[rule].secret_group {
+            0 => {
+                groups.iter().skip(1).map(text).find(|secret| !secret.is_empty()).unwrap_or(matched)
+            }
+            number => groups.get(number).map_or(matched, text),
+        }
+    }
+
+    /// The allow lists that excuse a match at some places; `None` if one excuses it everywhere.
+    fn weigh(&self, rule: usize, texts: Texts<'_>) -> Option<Vec<ExcuseId>> {
+        let of_all =
+            self.scanner.excuses.iter().enumerate().map(|(i, excuse)| (ExcuseId::OfAll(i), excuse));
+        let of_rule = self.scanner.plans[rule]
+            .excuses
+            .iter()
+            .enumerate()
+            .map(|(i, excuse)| (ExcuseId::OfRule(i), excuse));
+        let mut there = Vec::new();
+        for (id, excuse) in of_all.chain(of_rule) {
+            match excuse.weigh(texts) {
+                Verdict::Excused => return None,
+                Verdict::ExcusedThere => there.push(id),
+                Verdict::Stands => {}
+            }
+        }
+        Some(there)
+    }
+
+    fn has_keyword(&self, gate: &[usize]) -> bool {
+        gate.is_empty() || gate.iter().any(|literal| self.scratch.seen[*literal])
+    }
+
+    fn note_path_rules(&mut self) {
+        for (rule, plan) in self.scanner.plans.iter().enumerate() {
+            if matches!(plan.method, Method::Nowhere)
+                && !plan.gate.is_empty()
+                && self.has_keyword(&plan.gate)
+            {
+                self.hits.path_rules.push(rule);
+            }
+        }
+    }
+}
+
+/// Adds a window behind the others, or widens those that it touches.
+fn push_merged(windows: &mut Vec<Range<usize>>, mut window: Range<usize>) {
+    while let Some(last) = windows.last()
+        && window.start <= last.end
+    {
+        window = last.start.min(window.start)..last.end.max(window.end);
+        windows.pop();
+    }
+    windows.push(window);
+}
+
+fn trim_line_breaks(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|byte| *byte != b'\n').unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| *byte != b'\n').map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+/// The lines of a match, but no more than `side` bytes before and after it.
+fn near(location: &Location, span: &Range<usize>, side: usize) -> Range<usize> {
+    let Range { start, end } = location.lines();
+    start.max(span.start.saturating_sub(side)).min(span.start)
+        ..end.min(span.end + side).max(span.end)
+}
+
+/// From the line break before `at` to the one behind it.
+fn line_around<'t>(text: &'t [u8], at: &Range<usize>) -> &'t [u8] {
+    let before = &text[at.start.saturating_sub(LINE_SIDE_MAX)..text.len().min(at.start + 1)];
+    let after = &text[at.end..text.len().min(at.end + LINE_SIDE_MAX)];
+    let start = memchr::memrchr(b'\n', before)
+        .map_or(at.start + 1 - before.len().min(at.start + 1), |i| at.start + 1 - before.len() + i);
+    let end = memchr::memchr(b'\n', after).map_or(at.end + after.len(), |i| at.end + i);
+    &text[start.min(end)..end]
+}

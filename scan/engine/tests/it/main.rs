@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
+
+mod case;
+mod gitleaks;
+mod semantics;

@@ -1,0 +1,100 @@
+//! Configurations in the grammar of gitleaks find here what they find there.
+
+use std::path::Path;
+
+use scan_engine::{Finding, Occurrence, Options, Scanner};
+use scan_rules::Config;
+
+use crate::case::Case;
+use crate::gitleaks::{self, Found};
+
+/// gitleaks takes most of its time to start.
+const THREADS: usize = 4;
+
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cases");
+
+#[test]
+fn configurations_find_what_they_find_in_gitleaks() {
+    let mut differences = Vec::new();
+    let (mut compared, mut findings, mut refused) = (0, 0, 0);
+    let cases = cases();
+    let both: Vec<_> = std::thread::scope(|scope| {
+        let parts = cases.chunks(cases.len().div_ceil(THREADS));
+        let threads: Vec<_> =
+            parts.map(|part| scope.spawn(|| part.iter().map(find).collect::<Vec<_>>())).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    for (case, (theirs, ours)) in cases.iter().zip(&both) {
+        compared += 1;
+        match (theirs, ours) {
+            (Ok(theirs), Ok(ours)) if theirs == ours => findings += ours.len(),
+            (Err(_), Err(_)) => refused += 1,
+            _ => differences
+                .push(format!("{}:\n  gitleaks {theirs:#?}\n  ours {ours:#?}", case.name)),
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "{} of {compared} differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+    assert!(
+        compared >= 40 && findings >= 60 && refused >= 5,
+        "{compared} cases, {findings} findings, {refused} refused"
+    );
+}
+
+type Findings = Result<Vec<Found>, String>;
+
+/// What gitleaks and ours find in a case.
+fn find(case: &Case) -> (Findings, Findings) {
+    let home = tempfile::tempdir().unwrap();
+    let files = case.write(home.path());
+    (gitleaks::run(home.path(), case.is_git), ours(home.path(), &files))
+}
+
+fn cases() -> Vec<Case> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(CASES).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            Case::parse(name, &std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+fn ours(home: &Path, files: &[(String, Option<String>)]) -> Findings {
+    let fault = |e: base_types::Error| e.public().to_owned();
+    let config = Config::open(&home.join("config.toml")).map_err(fault)?;
+    let scanner = Scanner::new(config, Options::default()).map_err(fault)?;
+    let mut scratch = scanner.scratch();
+    let mut found = Vec::new();
+    for (path, commit) in files {
+        let bytes = std::fs::read(home.join("files").join(path)).unwrap();
+        let hits = scanner.search(&mut scratch, &bytes);
+        let at = Occurrence { path, commit: commit.as_deref() };
+        found.extend(scanner.judge(&hits, &at).iter().map(|finding| of(finding, &at)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn of(finding: &Finding, at: &Occurrence<'_>) -> Found {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Found {
+        file: at.path.to_owned(),
+        lines: (finding.start_line as u64, finding.end_line as u64),
+        columns: (finding.start_column as u64, finding.end_column as u64),
+        rule: finding.rule_id.clone(),
+        description: finding.description.clone(),
+        matched: text(finding.matched.expose()),
+        secret: text(finding.secret.expose()),
+        entropy: (f64::from(finding.entropy) * 1000.0).round() as i64,
+        tags: finding.tags.clone(),
+        commit: at.commit.unwrap_or_default().to_owned(),
+    }
+}

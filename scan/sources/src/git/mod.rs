@@ -1,0 +1,390 @@
+//! Repositories of git.
+//!
+//! A blob is searched once, in the order in which it can be had cheapest: a pack stores most objects as what differs
+//! from another one, so each tree of such deltas is walked from its root down, and every object is decompressed
+//! once. Where a delta changes a clean text only what is around the change is searched. Only for what was found is
+//! looked up which commit brought it in, at which path and line.
+
+mod attribute;
+mod blobs;
+mod changes;
+mod commits;
+mod delta;
+mod lines;
+mod pack;
+mod remote;
+mod resolve;
+mod store;
+mod trees;
+mod worktree;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base_types::{Error, Result};
+use gix::bstr::{BString, ByteSlice};
+use gix::{ObjectId, ThreadSafeRepository};
+
+pub use crate::git::remote::Platform;
+
+use crate::git::attribute::Attribution;
+use crate::git::blobs::{BlobVisitor, FoundBlobs, search_all};
+use crate::git::changes::{Change, Differ, Wanted};
+use crate::git::commits::{Node, describe};
+use crate::git::remote::Remote;
+use crate::git::resolve::{Relation, Visit};
+use crate::git::store::Store;
+use crate::git::trees::Marks;
+use crate::git::worktree::Pending;
+use crate::outcome::{Commit, Gap, Leak, Outcome};
+use crate::search::Searcher;
+use crate::task::Task;
+
+/// What one thread keeps of trees and commits that it has read.
+const OBJECT_CACHE_BYTES: usize = 8 << 20;
+
+/// A repository, found from a folder in it.
+#[derive(Clone, Debug)]
+pub struct Git {
+    pub path: PathBuf,
+    pub part: GitPart,
+    pub platform: Platform,
+}
+
+/// Which part of a repository is scanned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum GitPart {
+    /// What commits add.
+    Commits(Revisions),
+    /// What the index adds to the commit that is checked out.
+    Staged,
+    /// What files add to the index.
+    Unstaged,
+}
+
+/// Which commits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Revisions {
+    /// All that a reference leads to.
+    All,
+    /// `A..B`, `A...B`, or one revision and all before it.
+    Range(String),
+    /// All that a reference leads to and this commit does not.
+    Since(String),
+    /// These alone.
+    Exactly(Vec<String>),
+}
+
+impl Git {
+    /// Scans the repository.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no repository or no such revision, `Corrupt` if it cannot be read at all. What else
+    /// is broken or missing is a [`Gap`].
+    pub fn scan(&self, task: Task<'_>) -> Result<Outcome> {
+        let shared = self.open()?;
+        let mut scan = GitScan::new(self, task, &shared);
+        scan.run()?;
+        scan.outcome.tell_stopped(task.progress);
+        Ok(scan.outcome)
+    }
+
+    fn open(&self) -> Result<ThreadSafeRepository> {
+        let fault = |e: &dyn std::fmt::Display| {
+            let path = self.path.display();
+            Error::not_found(format!(
+                "there is no repository of git at {path}: {e}; for files use 'dir'"
+            ))
+        };
+        // A path with `..` in it is not looked up well.
+        let path = self.path.canonicalize().map_err(|e| fault(&e))?;
+        ThreadSafeRepository::discover_with_environment_overrides(path).map_err(|e| fault(&e))
+    }
+}
+
+struct GitScan<'a> {
+    git: &'a Git,
+    task: Task<'a>,
+    shared: &'a ThreadSafeRepository,
+    remote: Remote,
+    outcome: Outcome,
+}
+
+impl<'a> GitScan<'a> {
+    fn new(git: &'a Git, task: Task<'a>, shared: &'a ThreadSafeRepository) -> Self {
+        let repository = shared.to_thread_local();
+        let remote = match git.part {
+            GitPart::Commits(_) => Remote::of(&repository, git.platform),
+            GitPart::Staged | GitPart::Unstaged => Remote::default(),
+        };
+        Self { git, task, shared, remote, outcome: Outcome::default() }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let repository = self.shared.to_thread_local();
+        if repository.object_hash() != gix::hash::Kind::Sha1 {
+            return Err(Error::invalid("repositories with names of SHA-256 are not supported yet"));
+        }
+        let gaps = &mut self.outcome.gaps;
+        match &self.git.part {
+            GitPart::Commits(which) => {
+                let commits = commits::list(&repository, which, gaps)?;
+                if *which == Revisions::All {
+                    tell_submodules(&repository, gaps);
+                }
+                self.outcome.commits = Some(commits.len());
+                if *which == Revisions::All {
+                    self.history(&repository, &commits);
+                } else {
+                    self.some(&commits);
+                }
+            }
+            GitPart::Staged => {
+                let pending = Pending::staged(&repository, self.prefix(&repository).as_bstr())?;
+                self.pending(&repository, &pending);
+            }
+            GitPart::Unstaged => {
+                let prefix = self.prefix(&repository);
+                let pending =
+                    Pending::unstaged(&repository, prefix.as_bstr(), &mut self.outcome.gaps)?;
+                self.pending(&repository, &pending);
+            }
+        }
+        Ok(())
+    }
+
+    /// All blobs first, then the changes that brought in what was found.
+    fn history(&mut self, repository: &gix::Repository, commits: &[Node]) {
+        let store = Store::open(repository, &mut self.outcome.gaps);
+        let found = search_all(self.task, &store, &mut self.outcome.gaps);
+        let marks = Marks::survey(self.task, &store, commits, &found, &mut self.outcome.gaps);
+        let wanted = if watches_folders(self.task) {
+            Wanted::All
+        } else {
+            Wanted::Found { marks: &marks, blobs: &found }
+        };
+        let unstored = HashMap::new();
+        let leaks = self.each(commits, |searcher, repository, commit| {
+            let changes = Differ::new(repository, wanted).of(commit)?;
+            self.attribute(searcher, repository, &found, &unstored, &changes, Some(commit.id))
+        });
+        self.keep(leaks, &found);
+    }
+
+    /// The changes of some commits first, then the blobs that they brought in.
+    fn some(&mut self, commits: &[Node]) {
+        let changes = self.each(commits, |_, repository, commit| {
+            Ok(vec![(commit.id, Differ::new(repository, Wanted::All).of(commit)?)])
+        });
+        let (changes, faults): (Vec<_>, Vec<_>) = changes.into_iter().partition(Result::is_ok);
+        self.outcome.gaps.extend(faults.into_iter().filter_map(Result::err));
+        let changes: Vec<(ObjectId, Vec<Change>)> =
+            changes.into_iter().flatten().flatten().collect();
+        let unstored = HashMap::new();
+        let found = self.search(changes.iter().flat_map(|(_, changes)| changes), &unstored);
+        let leaks = self.each(&changes, |searcher, repository, (id, changes)| {
+            self.attribute(searcher, repository, &found, &unstored, changes, Some(*id))
+        });
+        self.keep(leaks, &found);
+    }
+
+    fn pending(&mut self, repository: &gix::Repository, pending: &Pending) {
+        let found = self.search(pending.changes.iter(), &pending.unstored);
+        let mut searcher = Searcher::new(self.task);
+        let leaks = self.attribute(
+            &mut searcher,
+            repository,
+            &found,
+            &pending.unstored,
+            &pending.changes,
+            None,
+        );
+        self.keep(vec![leaks.map_err(|reason| Gap::fault("changes", reason))], &found);
+    }
+
+    fn attribute(
+        &self,
+        searcher: &mut Searcher<'_>,
+        repository: &gix::Repository,
+        found: &FoundBlobs,
+        unstored: &HashMap<ObjectId, Vec<u8>>,
+        changes: &[Change],
+        id: Option<ObjectId>,
+    ) -> Result<Vec<Leak>, String> {
+        let scanner = self.task.scanner;
+        let attribution =
+            Attribution { scanner, repository, found, remote: &self.remote, unstored };
+        let describe = || match id {
+            Some(id) => describe(repository, &repository.open_mailmap(), id),
+            None => Arc::new(Commit::pending()),
+        };
+        attribution.leaks(searcher, changes, id, &describe)
+    }
+
+    /// Searches the blobs that changes brought in, each once.
+    fn search<'c>(
+        &mut self,
+        changes: impl Iterator<Item = &'c Change>,
+        unstored: &HashMap<ObjectId, Vec<u8>>,
+    ) -> FoundBlobs {
+        let ids: HashSet<ObjectId> = changes.filter_map(|change| change.new).collect();
+        let ids: Vec<ObjectId> = ids.into_iter().collect();
+        self.task.progress.expect(ids.len() as u64);
+        let visitors = self.each_with(
+            &ids,
+            || BlobVisitor::new(self.task),
+            |visitor, repository, id| {
+                match unstored.get(id) {
+                    Some(bytes) => {
+                        visitor.object(id, bytes, Relation::None);
+                    }
+                    None => match repository.find_object(*id) {
+                        Ok(object) => {
+                            visitor.object(id, &object.data, Relation::None);
+                        }
+                        Err(e) => visitor.lost(id, &e.to_string()),
+                    },
+                }
+                self.task.progress.step(1);
+            },
+        );
+        let mut found = FoundBlobs::new();
+        for visitor in visitors {
+            found.extend(visitor.found);
+            self.outcome.gaps.extend(visitor.gaps);
+        }
+        found
+    }
+
+    /// Does something for each item on all threads. The answers are in the order of the items.
+    fn each<T: Sync + HasId, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&mut Searcher<'a>, &gix::Repository, &T) -> Result<Vec<R>, String> + Sync,
+    ) -> Vec<Result<Vec<R>, Gap>> {
+        self.task.progress.expect(items.len() as u64);
+        let numbers: Vec<usize> = (0..items.len()).collect();
+        let start = || (Searcher::new(self.task), Vec::new());
+        let answers = self.each_with(&numbers, start, |(searcher, answers), repository, number| {
+            let item = &items[*number];
+            match work(searcher, repository, item) {
+                Ok(list) if list.is_empty() => {}
+                Ok(list) => answers.push((*number, Ok(list))),
+                Err(reason) => {
+                    let place = format!("commit {}", item.id());
+                    answers
+                        .push((*number, Err(Gap::fault(place, format!("{reason}: run git fsck")))));
+                }
+            }
+            self.task.progress.step(1);
+        });
+        let mut answers: Vec<_> = answers.into_iter().flat_map(|(_, answers)| answers).collect();
+        answers.sort_by_key(|(number, _)| *number);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    fn each_with<T: Sync, S: Send>(
+        &self,
+        items: &[T],
+        start: impl Fn() -> S + Sync,
+        work: impl Fn(&mut S, &gix::Repository, &T) + Sync,
+    ) -> Vec<S> {
+        let next = AtomicUsize::new(0);
+        let run = || {
+            let mut repository = self.shared.to_thread_local();
+            repository.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
+            let mut state = start();
+            while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed))
+                && !self.task.progress.is_stopped()
+            {
+                work(&mut state, &repository, item);
+            }
+            state
+        };
+        let threads = self.task.limits.threads.min(items.len());
+        std::thread::scope(|scope| {
+            let crew: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+            crew.into_iter()
+                .map(|thread| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect()
+        })
+    }
+
+    fn keep(&mut self, leaks: Vec<Result<Vec<Leak>, Gap>>, found: &FoundBlobs) {
+        for leaks in leaks {
+            match leaks {
+                Ok(leaks) => {
+                    let mut one = Outcome { leaks, ..Outcome::default() };
+                    one.sort();
+                    self.outcome.leaks.extend(one.leaks);
+                }
+                Err(gap) => self.outcome.gaps.push(gap),
+            }
+        }
+        for (id, found) in found {
+            let gaps = found.gaps.iter();
+            let place = |inner: &String| format!("object {id}{inner}");
+            self.outcome.gaps.extend(gaps.map(|(inner, reason)| Gap::fault(place(inner), reason)));
+        }
+    }
+
+    /// The folder that was asked for, as a path from the top of the repository's files.
+    fn prefix(&self, repository: &gix::Repository) -> BString {
+        let below = || {
+            let top = repository.workdir()?.canonicalize().ok()?;
+            let asked = self.git.path.canonicalize().ok()?;
+            asked.strip_prefix(top).ok().map(Path::to_path_buf)
+        };
+        BString::from(below().unwrap_or_default().into_os_string().into_encoded_bytes())
+    }
+}
+
+/// Submodules are known by the file that lists them in the commit that is checked out.
+fn tell_submodules(repository: &gix::Repository, gaps: &mut Vec<Gap>) {
+    let Ok(tree) = repository.head_tree() else { return };
+    let Ok(Some(entry)) = tree.lookup_entry_by_path(".gitmodules") else { return };
+    let Ok(object) = entry.object() else { return };
+    for line in object.data.to_str_lossy().lines() {
+        if let Some((key, path)) = line.split_once('=')
+            && key.trim() == "path"
+        {
+            let reason = "a submodule is a repository of its own: scan it by its own path";
+            gaps.push(Gap::boundary(path.trim(), reason));
+        }
+    }
+}
+
+/// What a gap names.
+trait HasId {
+    fn id(&self) -> ObjectId;
+}
+
+impl HasId for Node {
+    fn id(&self) -> ObjectId {
+        self.id
+    }
+}
+
+impl HasId for (ObjectId, Vec<Change>) {
+    fn id(&self) -> ObjectId {
+        self.0
+    }
+}
+
+/// Whether a rule for paths looks at folders. Their names are known only where a path is whole, so then all changes are
+/// looked at.
+fn watches_folders(task: Task<'_>) -> bool {
+    let patterns = task.scanner.rules().iter().filter(|rule| rule.regex.is_none());
+    patterns.filter_map(|rule| rule.path.as_ref()).any(|pattern| {
+        // What stands for the start of a name, and for what is no folder, are no folders.
+        let known = ["(?:^|\\/)", "(?:^|/)", "(^|\\/)", "(^|/)", "[^\\/]", "[^/]"];
+        let rest =
+            known.iter().fold(pattern.source().to_owned(), |source, part| source.replace(part, ""));
+        rest.contains('/')
+    })
+}

@@ -1,0 +1,201 @@
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use flate2::bufread::ZlibDecoder;
+use gix::ObjectId;
+use gix::hash::oid;
+use gix::object::Kind;
+
+use crate::git::pack::Pack;
+use crate::git::resolve::{OBJECT_BYTES_MAX, Relation, Visit, resolve};
+use crate::outcome::Gap;
+use crate::progress::Progress;
+
+/// All objects of a repository, also of those that it borrows from.
+pub(crate) struct Store {
+    packs: Vec<Pack>,
+    loose: HashMap<ObjectId, Loose>,
+    /// By the number of an object: whether it was shown to a visitor.
+    shown: Vec<AtomicBool>,
+}
+
+/// An object in a file of its own.
+struct Loose {
+    path: PathBuf,
+    /// Its place among the loose ones.
+    number: usize,
+}
+
+impl Store {
+    /// Opens all packs and lists all loose objects. What is broken becomes a gap.
+    pub(crate) fn open(repository: &gix::Repository, gaps: &mut Vec<Gap>) -> Self {
+        let objects = repository.objects.store_ref();
+        let mut folders = vec![objects.path().to_path_buf()];
+        match objects.alternate_db_paths() {
+            Ok(more) => folders.extend(more),
+            Err(e) => gaps.push(Gap::fault("objects/info/alternates", e.to_string())),
+        }
+        let mut store = Self { packs: Vec::new(), loose: HashMap::new(), shown: Vec::new() };
+        for folder in folders {
+            store.add_packs(&folder.join("pack"), gaps);
+            store.add_loose(&folder);
+        }
+        let numbers = store.packs.iter().map(Pack::len).sum::<usize>() + store.loose.len();
+        store.shown.resize_with(numbers, AtomicBool::default);
+        store
+    }
+
+    /// A number for an object that is here, the same for every copy of it, and below [`Store::numbers`].
+    pub(crate) fn number(&self, id: &oid) -> Option<usize> {
+        let mut before = 0;
+        for pack in &self.packs {
+            if let Some(position) = pack.position(id) {
+                return Some(before + position);
+            }
+            before += pack.len();
+        }
+        self.loose.get(id).map(|loose| before + loose.number)
+    }
+
+    /// The name of an object by its number.
+    pub(crate) fn id(&self, number: usize) -> ObjectId {
+        let mut below = number;
+        for pack in &self.packs {
+            if below < pack.len() {
+                return pack.id_at(below);
+            }
+            below -= pack.len();
+        }
+        let loose = self.loose.iter().find(|(_, loose)| loose.number == below);
+        loose.map_or_else(|| ObjectId::null(gix::hash::Kind::Sha1), |(id, _)| *id)
+    }
+
+    pub(crate) fn numbers(&self) -> usize {
+        self.shown.len()
+    }
+
+    /// Whether an object was shown to a visitor. One that never is was lost, or is not of the kind that others say.
+    pub(crate) fn was_shown(&self, number: usize) -> bool {
+        self.shown[number].load(Ordering::Relaxed)
+    }
+
+    /// Shows every object of a kind to one of the visitors, once. An object that is in several packs is shown
+    /// from the first alone, but the deltas of it from all.
+    pub(crate) fn visit<V: Visit>(&self, kind: Kind, visitors: &mut [V], progress: &Progress) {
+        let mut before = 0;
+        for pack in &self.packs {
+            let is_first = |id: &oid| match self.number(id) {
+                Some(number) if number >= before => {
+                    self.shown[number].store(true, Ordering::Relaxed);
+                    true
+                }
+                _ => false,
+            };
+            resolve(pack, kind, visitors, &is_first, progress);
+            before += pack.len();
+        }
+        let loose: Vec<(&ObjectId, &Loose)> = self.loose.iter().collect();
+        progress.expect(loose.len() as u64);
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for visitor in visitors {
+                scope.spawn(|| {
+                    while let Some((id, loose)) = loose.get(next.fetch_add(1, Ordering::Relaxed))
+                        && !progress.is_stopped()
+                    {
+                        match loose.show(kind, id, visitor) {
+                            Ok(false) => {}
+                            Ok(true) => {
+                                self.shown[before + loose.number].store(true, Ordering::Relaxed)
+                            }
+                            Err(e) => visitor.lost(id, &e.to_string()),
+                        }
+                        progress.step(1);
+                    }
+                });
+            }
+        });
+    }
+
+    fn add_packs(&mut self, folder: &Path, gaps: &mut Vec<Gap>) {
+        // A repository without packs has no folder for them either.
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let is = |extension| path.extension().is_some_and(|this| this == extension);
+            if is("pack") && !path.with_extension("idx").exists() {
+                gaps.push(Gap::fault(
+                    path.display().to_string(),
+                    "it has no index: run git index-pack on it",
+                ));
+            }
+            if !is("idx") {
+                continue;
+            }
+            match Pack::open(&path) {
+                Ok(pack) => {
+                    let broken = pack.broken();
+                    if broken > 0 {
+                        let reason =
+                            format!("{broken} of its objects cannot be read: run git fsck");
+                        gaps.push(Gap::fault(pack.path.display().to_string(), reason));
+                    }
+                    self.packs.push(pack);
+                }
+                Err(e) => {
+                    gaps.push(Gap::fault(path.display().to_string(), format!("{e}: run git fsck")));
+                }
+            }
+        }
+    }
+
+    fn add_loose(&mut self, folder: &Path) {
+        for first in 0..=255u8 {
+            let start = format!("{first:02x}");
+            let Ok(entries) = fs::read_dir(folder.join(&start)) else { continue };
+            for entry in entries.flatten() {
+                let name = format!("{start}{}", entry.file_name().to_string_lossy());
+                if let Ok(id) = ObjectId::from_hex(name.as_bytes())
+                    && self.number(&id).is_none()
+                {
+                    let number = self.loose.len();
+                    self.loose.insert(id, Loose { path: entry.path(), number });
+                }
+            }
+        }
+    }
+}
+
+impl Loose {
+    /// Shows an object if it is of `kind`, and says whether it is: <https://git-scm.com/docs/gitformat-loose>.
+    fn show(&self, kind: Kind, id: &oid, visitor: &mut dyn Visit) -> io::Result<bool> {
+        let mut content = BufReader::new(ZlibDecoder::new(BufReader::new(File::open(&self.path)?)));
+        let mut head = Vec::new();
+        (&mut content).take(64).read_until(0, &mut head)?;
+        let head = std::str::from_utf8(&head).ok().and_then(|head| head.strip_suffix('\0'));
+        let (name, size) = head.and_then(|head| head.split_once(' ')).ok_or_else(broken)?;
+        if name.as_bytes() != kind.as_bytes() {
+            return Ok(false);
+        }
+        let size: u64 = size.parse().map_err(|_| broken())?;
+        if size > OBJECT_BYTES_MAX {
+            visitor.stream(id, &mut content.take(size));
+            return Ok(true);
+        }
+        let mut bytes = Vec::new();
+        content.take(size + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != size {
+            return Err(broken());
+        }
+        visitor.object(id, &bytes, Relation::None);
+        Ok(true)
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it is not an object")
+}

