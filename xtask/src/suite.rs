@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::options::Options;
 use crate::tally::Tally;
-use crate::{Result, crash, examples, interop, process, root, setup, tidy, tour};
+use crate::{Result, accuracy, crash, examples, interop, process, root, setup, tidy, tour};
 
 /// How many kills, and how many leases below a prefix, are enough for every run; the full numbers are
 /// commands of their own.
@@ -20,10 +20,12 @@ const LINTS: [Part; 3] = [
     ("tidy", || tidy::run(options(""))),
 ];
 
-const TESTS: [Part; 8] = [
+const TESTS: [Part; 10] = [
     ("setup", || setup::run(options(""))),
     ("cargo test", cargo_test),
     ("interop", || interop::run(options(""))),
+    ("interop of files", || interop::run(options("files"))),
+    ("accuracy of the scanner", || accuracy::run(options(""))),
     ("crash", || crash::run(options(&format!("--rounds {CRASH_ROUNDS}")))),
     ("crash of dynamic credentials", || crash::run(options("--dynamic --rounds 10"))),
     ("crash on the way through a prefix", || {

@@ -34,7 +34,8 @@ fn main() -> ExitCode {
         ["age", ..] => files_age::run(&format!("{program} age"), args[1..].to_vec()),
         ["files", ..] => files_cli::run(&format!("{program} files"), args[1..].to_vec()),
         ["seal", ..] => files_seal::run(&format!("{program} seal"), args[1..].to_vec()),
-        ["scan", ..] => {
+        // `bao scan` lists.
+        ["scan", ..] if !matches!(&*program, "bao" | "vault") => {
             scan_cli::run(&format!("{program} scan"), Dialect::Strongroom, args[1..].to_vec())
         }
         _ if wants_help => cli::run(&program, args),

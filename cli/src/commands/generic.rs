@@ -81,7 +81,9 @@ pub(crate) const COMMANDS: &[Command] = &[
         args: "PATH",
         arity: Arity::exactly(1),
         synopsis: "List data or secrets with all folders below",
-        about: "Lists all names below the path, at any depth.\n\n    $ {program} scan secret/metadata/",
+        about: "Lists all names below the path, at any depth, where this program is called bao or \
+                vault. As strongroom it looks for secrets that leaked: see 'scan --help'.\n\n    \
+                $ {program} scan secret/metadata/",
         flags: &[FORMAT, DETAILED, AFTER, LIMIT],
         run: Some(|cx| Box::pin(list(cx, Verb::Scan))),
         ..Command::BASE

@@ -43,14 +43,14 @@ pub(crate) const COMMANDS: &[Command] = &[
         args: "FLAGS",
         synopsis: "Seal secrets of Kubernetes, as kubeseal does",
         about: "Needs no server; 'seal --help' lists the flags.\n\n    \
-                $ {program} seal --cert controller.pem -o yaml < secret.yaml > sealed.yaml",
+                $ {program} seal --cert controller.pem -o yaml < secret.yaml",
         ..Command::BASE
     },
     Command {
         name: "install-shims",
         args: "DIR",
-        synopsis: "Make links so that this program answers to vault, bao, sops and kubeseal",
-        about: "Scripts that call vault, bao, sops or kubeseal then run unchanged.\n\n    \
+        synopsis: "Make links so that this program also answers to those of others",
+        about: "Scripts that call vault, bao, sops, kubeseal or gitleaks run unchanged.\n\n    \
                 $ {program} install-shims ~/.local/bin",
         ..Command::BASE
     },
