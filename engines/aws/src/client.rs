@@ -2,16 +2,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base_crypto::Random;
+use base_sigv4::Scope;
 use base_types::{Clock, Error, Result};
 use bytes::Bytes;
 use core_engine_api::{ClientTls, Outbound};
 use http::Request;
 use http::header::CONTENT_TYPE;
 
+use crate::access_key::AccessKey;
 use crate::endpoint::Endpoint;
 use crate::fault::{Fault, Refusal};
 use crate::query::{Query, Service};
-use crate::signature::AccessKey;
 use crate::xml::Element;
 
 /// IAM and STS, as the holder of one key sees them.
@@ -72,8 +73,8 @@ impl Client {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8")
             .body(query.body())
             .map_err(Error::internal)?;
-        let (now, service) = (self.clock.now(), query.service.name());
-        let request: Request<Bytes> = self.key.sign(request, region, service, now)?;
+        let scope = Scope { region, service: query.service.name() };
+        let request: Request<Bytes> = self.key.sign(request, &scope, self.clock.now())?;
         let answer = self.outbound.send(request, &ClientTls::default()).await?;
         if answer.status().is_success() {
             Ok(Element::parse(answer.body())?)

@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Aws;
+use crate::access_key::AccessKey;
 use crate::client::{Client, Identity};
 use crate::endpoint::Endpoint;
 use crate::fault::Fault;
 use crate::names::NameTemplate;
 use crate::query::Service;
 use crate::rotation::Rotation;
-use crate::signature::AccessKey;
 
 /// The key by which everything is done, and where.
 #[derive(Clone, Deserialize, Serialize)]

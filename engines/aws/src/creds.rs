@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::Aws;
+use crate::access_key::AccessKey;
 use crate::client::{Client, pause};
 use crate::config::Config;
 use crate::fault::Fault;
@@ -14,7 +15,6 @@ use crate::lease_config::LeaseConfig;
 use crate::names::{NameTemplate, Named, Parts, session_name};
 use crate::role::{CredentialType, Role};
 use crate::session::Session;
-use crate::signature::AccessKey;
 use crate::user::NewUser;
 
 pub(crate) const USER: &str = "user";

@@ -7,6 +7,7 @@
 //! taken back, so that its lease only tells when it ends. Users that stay are stored as
 //! `core_rotation` says.
 
+mod access_key;
 mod client;
 mod config;
 mod creds;
@@ -21,7 +22,6 @@ mod role;
 mod roles;
 mod rotation;
 mod session;
-mod signature;
 mod static_key;
 mod static_role;
 mod user;

@@ -6,10 +6,10 @@ use core_engine_api::{Call, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::Aws;
+use crate::access_key::AccessKey;
 use crate::client::Client;
 use crate::config::{Config, Nothing};
 use crate::fault::Fault;
-use crate::signature::AccessKey;
 
 /// How far a change of the configured key has come. AWS alone makes keys, so that the next one is
 /// stored only after it was made; it takes the place of the present one when it has been used, and

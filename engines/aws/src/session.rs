@@ -1,12 +1,12 @@
 use base_types::{Error, Result, Secret, Timestamp, Ttl};
 use percent_encoding::percent_decode_str;
 
+use crate::access_key::AccessKey;
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::policy;
 use crate::query::Query;
 use crate::role::Role;
-use crate::signature::AccessKey;
 use crate::xml::Element;
 
 /// A key that ends by itself.

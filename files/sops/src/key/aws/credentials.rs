@@ -1,7 +1,10 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use base_sigv4::{Scope, Signer};
 use base_types::Secret;
+use bytes::Bytes;
+use http::Request;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -144,8 +147,19 @@ impl Credentials {
             ("RoleSessionName", &session),
         ];
         let request = cloud::post_form(&format!("{}/", place.endpoint("sts", with)), &fields)?;
-        let request = self.sign(request, "sts", &place.region, with)?;
+        let request = self.sign(request, &Scope { region: &place.region, service: "sts" }, with)?;
         of_session(request).map_err(|text| format!("the role {role} cannot be taken on: {text}"))
+    }
+
+    /// Adds the headers that prove who sends `request`.
+    pub(super) fn sign(
+        &self,
+        request: Request<Bytes>,
+        scope: &Scope<'_>,
+        with: &Surroundings<'_>,
+    ) -> Result<Request<Bytes>, String> {
+        let signer = Signer { id: &self.id, secret: &self.secret, token: self.token.as_ref() };
+        signer.sign(request, scope, with.clock.now()).map_err(|error| error.public().to_owned())
     }
 
     /// Those of a role that a platform vouches for.
@@ -183,7 +197,7 @@ fn session_name(with: &Surroundings<'_>) -> String {
     format!("sops@{host}").chars().filter(is_known).take(64).collect()
 }
 
-fn of_session(request: http::Request<bytes::Bytes>) -> Result<Credentials, String> {
+fn of_session(request: Request<Bytes>) -> Result<Credentials, String> {
     let answer = cloud::send(request)?;
     let text = std::str::from_utf8(answer.body()).unwrap_or_default();
     let part = |name| cloud::element(text, name);

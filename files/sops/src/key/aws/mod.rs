@@ -2,8 +2,8 @@
 
 mod credentials;
 mod profile;
-mod signature;
 
+use base_sigv4::Scope;
 use base_types::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -147,7 +147,8 @@ fn ask<T: for<'de> Deserialize<'de>>(
         .header("x-amz-target", format!("TrentService.{operation}"))
         .body(Bytes::from(body.to_string()))
         .map_err(|_| format!("'{address}' is no address"))?;
-    cloud::ask(credentials.sign(request, "kms", &place.region, with)?)
+    let scope = Scope { region: &place.region, service: "kms" };
+    cloud::ask(credentials.sign(request, &scope, with)?)
 }
 
 /// Where a key is.
