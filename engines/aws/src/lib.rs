@@ -13,6 +13,8 @@ mod config;
 mod creds;
 mod endpoint;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lease_config;
 mod names;
 mod policy;

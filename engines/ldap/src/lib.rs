@@ -16,6 +16,8 @@ mod check_out;
 mod config;
 mod creds;
 mod directory;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ldif;
 mod library;
 mod names;

@@ -122,7 +122,8 @@ impl<R: Read> Opener<R> {
             key: payload_key(file_key, &salt),
             counter: Counter::default(),
             sealed: Vec::with_capacity(SEALED_CHUNK),
-            plain: Zeroizing::new(Vec::with_capacity(CHUNK)),
+            // As large as the first chunk. No later one is larger, so that nothing moves.
+            plain: Zeroizing::default(),
             start: 0,
             state: State::First,
         })

@@ -84,9 +84,9 @@ impl Session {
         });
         let surroundings = Surroundings {
             variables: variables.collect(),
-            // One clock for the whole process, which ends after this call.
+            // One of each for the whole process, which ends after this call.
             clock: Box::leak(Box::new(SystemClock::default())),
-            random: &KernelRandom,
+            random: Box::leak(Box::new(KernelRandom::default())),
             ask: prompt::passphrase,
             services: KeyServices::default(),
             unwrapped: Unwrapped::default(),
@@ -230,11 +230,25 @@ impl Session {
         Ok(file.metadata().groups.unwrap(&self.order()?, &self.surroundings)?)
     }
 
-    /// Reads and decrypts a file.
+    /// Reads and decrypts a file that is going to be edited.
     pub(crate) fn open(&self, format: Format, text: &[u8]) -> Result<OpenFile, Stop> {
+        self.opened(format, text, EncryptedFile::open)
+    }
+
+    /// Reads and decrypts a file that is not going to be edited.
+    pub(crate) fn open_to_read(&self, format: Format, text: &[u8]) -> Result<OpenFile, Stop> {
+        self.opened(format, text, EncryptedFile::open_to_read)
+    }
+
+    fn opened(
+        &self,
+        format: Format,
+        text: &[u8],
+        open: fn(EncryptedFile, DataKey, bool) -> files_sops::Result<OpenFile>,
+    ) -> Result<OpenFile, Stop> {
         let file = EncryptedFile::parse(format, text)?;
         let key = self.data_key(&file)?;
-        let open = file.open(key, self.flags.on("ignore-mac"))?;
+        let open = open(file, key, self.flags.on("ignore-mac"))?;
         if open.unread_comments > 0 {
             self.warn("the file has comments that are not encrypted with its key; they are kept");
         }

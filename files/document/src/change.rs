@@ -498,6 +498,14 @@ impl Plan {
 
 /// The members that both have and that stand in the same order in both: as many as can be.
 fn same_keys<E: Entry>(old: &[E], new: &[E]) -> Vec<(usize, usize)> {
+    // Where both begin alike, mostly all the way, nothing could be matched better.
+    let alike = old.iter().zip(new).take_while(|(old, new)| old.key() == new.key()).count();
+    let front = (0..alike).filter(|at| old[*at].key().is_some()).map(|at| (at, at));
+    let back = same_keys_anywhere(&old[alike..], &new[alike..]);
+    front.chain(back.into_iter().map(|(was, now)| (was + alike, now + alike))).collect()
+}
+
+fn same_keys_anywhere<E: Entry>(old: &[E], new: &[E]) -> Vec<(usize, usize)> {
     let mut places: HashMap<(&str, usize), usize> = HashMap::new();
     for (index, key) in numbered_keys(old) {
         places.insert(key, index);

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,23 +42,28 @@ impl Document {
     /// `TooLarge` beyond limits of size, depth or the number of values that aliases stand for;
     /// `Invalid`, with line and column, for anything else.
     pub fn parse(format: Format, text: &[u8]) -> Result<Self> {
-        if text.len() > SIZE_MAX {
+        Self::of(format, Secret::new(text.to_vec()))
+    }
+
+    fn of(format: Format, text: Secret<Vec<u8>>) -> Result<Self> {
+        let bytes = text.expose();
+        if bytes.len() > SIZE_MAX {
             return Err(Error::too_large(format!(
                 "the file has {} bytes and may have {SIZE_MAX}",
-                text.len()
+                bytes.len()
             )));
         }
         let (trees, layouts) = match format {
             Format::Binary => {
-                let data = Scalar::Bytes(Secret::new(text.to_vec()));
+                let data = Scalar::Bytes(text.clone());
                 (vec![vec![Item::member(DATA, data)]], Vec::new())
             }
-            _ => read(format, utf8(text)?)?
+            _ => read(format, utf8(bytes)?)?
                 .into_iter()
                 .filter_map(|(value, layout)| Some((items(value)?, layout)))
                 .unzip(),
         };
-        Ok(Self { format, text: Secret::new(text.to_vec()), trees, layouts: Arc::new(layouts) })
+        Ok(Self { format, text, trees, layouts: Arc::new(layouts) })
     }
 
     /// The format it was read as.
@@ -89,13 +95,16 @@ impl Document {
     /// `Invalid`, naming the place, if the format cannot hold what is meant (a list in dotenv) or
     /// if a change lies inside what an alias stands for, or under an anchor that others point to;
     /// `Internal` if the new text would not say `trees`. The document is as before then.
-    pub fn update(&mut self, trees: Vec<Vec<Item>>) -> Result<()> {
+    pub fn update<'a>(&mut self, trees: impl Into<Cow<'a, [Vec<Item>]>>) -> Result<()> {
+        let trees = trees.into();
         let trees = match self.format {
-            Format::Dotenv | Format::Ini => flat::texts(trees),
-            Format::Yaml => trees.into_iter().map(yaml::hoisted).collect(),
-            Format::Binary | Format::Json | Format::Toml => trees,
+            Format::Dotenv | Format::Ini => flat::texts(trees.into_owned()).into(),
+            Format::Yaml if trees.iter().any(|items| yaml::has_list_comment(items)) => {
+                trees.into_owned().into_iter().map(yaml::hoisted).collect()
+            }
+            Format::Binary | Format::Json | Format::Toml | Format::Yaml => trees,
         };
-        if trees == self.trees {
+        if *trees == *self.trees {
             return Ok(());
         }
         if trees.len() != self.trees.len() {
@@ -121,7 +130,7 @@ impl Document {
             Format::Binary => Self::emit(Format::Binary, trees, None)?,
             _ => self.changed(trees)?.into_bytes(),
         };
-        let after = Self::parse(self.format, &text).map_err(|error| {
+        let after = Self::of(self.format, Secret::new(text)).map_err(|error| {
             Error::internal(format!("the edit broke the file: {}", error.log()))
         })?;
         if after.trees != trees {

@@ -7,6 +7,7 @@ use crate::tree::Entry;
 use crate::{Comment, Element, Value};
 
 /// Where a value stands. The parts of its container are in the order of the tree and as many.
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Layout {
     /// The value itself: quotes and brackets included, the name of an anchor not. A block
     /// container reaches from its first part to the end of its last.
@@ -21,6 +22,7 @@ pub(crate) struct Layout {
     pub(crate) locked: Option<&'static str>,
 }
 
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) enum Kind {
     /// Lines of their own, all beginning in column `indent` (from 0).
     Block {
@@ -38,6 +40,7 @@ pub(crate) enum Kind {
 }
 
 /// Where an item or an element stands.
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Part {
     /// A member from its key, an element of a block list from its dash.
     pub(crate) span: Range<usize>,
@@ -88,6 +91,20 @@ impl Layout {
         self.tail.as_ref().map_or(self.span.end, |tail| tail.end)
     }
 
+    fn shift(&mut self, by: usize) {
+        let Self { span, tail, head, kind, locked: _ } = self;
+        *head += by;
+        [Some(span), tail.as_mut()].into_iter().flatten().for_each(|range| shift(range, by));
+        match kind {
+            Kind::Block { open, parts, .. } => {
+                *open = open.map(|open| open + by);
+                parts.iter_mut().for_each(|part| part.shift(by));
+            }
+            Kind::Flow { parts } => parts.iter_mut().for_each(|part| part.shift(by)),
+            Kind::Whole => {}
+        }
+    }
+
     pub(crate) fn parts(&self) -> &[Part] {
         match &self.kind {
             Kind::Block { parts, .. } | Kind::Flow { parts } => parts,
@@ -104,6 +121,20 @@ impl Part {
     pub(crate) fn value(start: usize, layout: Layout) -> Self {
         Self { span: start..layout.end(), also: Vec::new(), inline: false, value: Some(layout) }
     }
+
+    /// Moves it on in the text.
+    pub(crate) fn shift(&mut self, by: usize) {
+        let Self { span, also, inline: _, value } = self;
+        shift(span, by);
+        also.iter_mut().for_each(|range| shift(range, by));
+        if let Some(layout) = value {
+            layout.shift(by);
+        }
+    }
+}
+
+fn shift(range: &mut Range<usize>, by: usize) {
+    *range = range.start + by..range.end + by;
 }
 
 /// Puts comments into the tree of a YAML document as sops sees them there: before the line that

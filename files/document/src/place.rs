@@ -30,6 +30,12 @@ pub(crate) fn too_deep(text: &str, at: usize) -> Error {
     ))
 }
 
+/// For how many members a text may have room is made at once. What of it is not used is not even touched.
+pub(crate) fn room(text: &str) -> usize {
+    const ROOM_MAX: usize = 1 << 14;
+    text.bytes().filter(|byte| *byte == b'\n').count().min(ROOM_MAX)
+}
+
 /// Where the line of `at` begins.
 pub(crate) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)

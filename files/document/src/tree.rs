@@ -1,5 +1,6 @@
 //! What a file says, in the shape that sops gives it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use base_types::Secret;
@@ -138,6 +139,15 @@ impl From<Vec<Element>> for Value {
     fn from(elements: Vec<Element>) -> Self {
         Self::List(elements)
     }
+}
+
+/// The first item whose key an earlier one has, by its position.
+pub(crate) fn repeated(items: &[Item]) -> Option<(usize, &str)> {
+    let mut keys = HashSet::with_capacity(items.len());
+    items.iter().enumerate().find_map(|(at, item)| match item {
+        Item::Member(member) if !keys.insert(member.key.as_str()) => Some((at, &*member.key)),
+        Item::Comment(_) | Item::Member(_) => None,
+    })
 }
 
 /// What the members of a mapping and the elements of a list have in common.

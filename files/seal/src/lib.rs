@@ -9,6 +9,8 @@ mod command;
 mod controller;
 mod exec;
 mod flags;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hybrid;
 mod kubeconfig;
 mod manifest;

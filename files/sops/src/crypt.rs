@@ -42,6 +42,9 @@ impl Stash {
 
     /// Equal values of one list come back in the order in which they were kept.
     fn take(&mut self, place: &Place, kind: &str, plain: &[u8]) -> Option<Form> {
+        if self.0.is_empty() {
+            return None;
+        }
         self.0.get_mut(&Self::digest(place, kind, plain))?.pop_front()
     }
 
@@ -73,6 +76,8 @@ impl Stash {
     }
 }
 
+/// The decrypted trees; `keeps_forms` says whether the stash gets what they were encrypted to.
+///
 /// # Errors
 /// `Decrypt`, naming the place, for a value that was not encrypted with this key at its place.
 pub(crate) fn open(
@@ -80,11 +85,13 @@ pub(crate) fn open(
     key: &DataKey,
     selector: &Selector,
     mac_only_encrypted: bool,
+    keeps_forms: bool,
 ) -> Result<Opened> {
     let mut opening = Opening {
         key,
         mac: Mac::new(mac_only_encrypted),
         stash: Stash::default(),
+        keeps_forms,
         unread_comments: 0,
     };
     let trees =
@@ -115,17 +122,23 @@ struct Opening<'a> {
     key: &'a DataKey,
     mac: Mac,
     stash: Stash,
+    keeps_forms: bool,
     unread_comments: usize,
 }
 
 impl Opening<'_> {
+    fn keep(&mut self, place: &Place, kind: &str, plain: &[u8], text: &str, as_element: bool) {
+        if self.keeps_forms {
+            self.stash.keep(place, kind, plain, Form { text: text.to_owned(), as_element });
+        }
+    }
+
     fn value(&mut self, text: &str, place: &Place) -> Result<Leaf> {
         if text.is_empty() {
             return Ok(Leaf::Scalar(Scalar::text("")));
         }
         let (kind, plain) = self.key.open(place.associated(), text)?;
-        let form = Form { text: text.to_owned(), as_element: kind == COMMENT };
-        self.stash.keep(place, kind, &plain, form);
+        self.keep(place, kind, &plain, text, kind == COMMENT);
         if kind == COMMENT {
             return match String::from_utf8(plain.to_vec()) {
                 Ok(text) => Ok(Leaf::Comment(Comment::new(text))),
@@ -167,13 +180,12 @@ impl Visit for Opening<'_> {
         let opened = self.key.open(place.associated(), text.trim_start()).ok();
         let plain = opened.and_then(|(kind, plain)| {
             let read = String::from_utf8(plain.to_vec()).ok().filter(|_| kind == COMMENT)?;
-            self.stash.keep(place, kind, &plain, Form { text: text.clone(), as_element: false });
+            self.keep(place, kind, &plain, text, false);
             Some(read)
         });
         let Some(plain) = plain else {
             self.unread_comments += usize::from(!text.is_empty());
-            let form = Form { text: text.clone(), as_element: false };
-            self.stash.keep(place, COMMENT, text.as_bytes(), form);
+            self.keep(place, COMMENT, text.as_bytes(), text, false);
             return Ok(Leaf::Comment(comment.clone()));
         };
         Ok(Leaf::Comment(Comment { text: plain.into(), inline: comment.inline }))

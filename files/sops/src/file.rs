@@ -102,7 +102,7 @@ pub fn encrypt(
     place::put(carrier(output), &mut trees, &items, None);
     let mut new_layout = None;
     if format == output && !is_binary && !layout.anew {
-        match document.update(trees.clone()) {
+        match document.update(trees.as_slice()) {
             Ok(()) => return Ok(Written { text: document.text().to_vec(), new_layout }),
             Err(error) => new_layout = Some(error.log().to_string()),
         }
@@ -156,9 +156,22 @@ impl EncryptedFile {
     /// # Errors
     /// `Decrypt`, naming the place, or `MacMismatch`.
     pub fn open(self, key: DataKey, ignore_mac: bool) -> Result<OpenFile> {
+        self.opened(key, ignore_mac, true)
+    }
+
+    /// As [`EncryptedFile::open`], in less time, for what is only read or gets a new data key: values
+    /// that are put back would all be encrypted anew.
+    ///
+    /// # Errors
+    /// As [`EncryptedFile::open`].
+    pub fn open_to_read(self, key: DataKey, ignore_mac: bool) -> Result<OpenFile> {
+        self.opened(key, ignore_mac, false)
+    }
+
+    fn opened(self, key: DataKey, ignore_mac: bool, keeps_forms: bool) -> Result<OpenFile> {
         let Metadata { selector, mac_only_encrypted, .. } = &self.metadata;
         let Opened { mut trees, mac, stash, unread_comments } =
-            crypt::open(&self.trees, &key, selector, *mac_only_encrypted)?;
+            crypt::open(&self.trees, &key, selector, *mac_only_encrypted, keeps_forms)?;
         if self.document.format() == Format::Json {
             trees.iter_mut().for_each(|tree| numbers(tree));
         }
@@ -258,7 +271,7 @@ impl OpenFile {
         if found > 0 {
             document.update(trees)?;
         }
-        document.update(self.trees.clone())
+        document.update(self.trees.as_slice())
     }
 
     /// The file with other values. Those that have not changed keep their encrypted form; nothing

@@ -303,7 +303,10 @@ fn wrap_all<'k>(
     secret: &[u8],
     surroundings: &Surroundings<'_>,
 ) -> Result<()> {
-    let keys: Vec<&mut MasterKey> = keys.collect();
+    let mut keys: Vec<&mut MasterKey> = keys.collect();
+    if let [key] = keys.as_mut_slice() {
+        return key.wrap(secret, surroundings);
+    }
     std::thread::scope(|scope| {
         let wrap = |key: &'k mut MasterKey| scope.spawn(move || key.wrap(secret, surroundings));
         let all: Vec<_> = keys.into_iter().map(wrap).collect();

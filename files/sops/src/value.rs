@@ -52,8 +52,18 @@ impl DataKey {
     ) -> String {
         let nonce: [u8; WIDE_NONCE_LENGTH] = random_array(random);
         let (data, tag) = self.cipher.seal(&nonce, associated.as_bytes(), plaintext);
-        let [data, nonce, tag] = [&data[..], &nonce, &tag].map(|bytes| BASE64.encode(bytes));
-        format!("ENC[AES256_GCM,data:{data},iv:{nonce},tag:{tag},type:{kind}]")
+        // All but the data have some 120 characters.
+        let mut text = String::with_capacity(128 + data.len().div_ceil(3) * 4 + kind.len());
+        for (name, bytes) in
+            [("ENC[AES256_GCM,data:", &data[..]), (",iv:", &nonce), (",tag:", &tag)]
+        {
+            text.push_str(name);
+            BASE64.encode_string(bytes, &mut text);
+        }
+        text.push_str(",type:");
+        text.push_str(kind);
+        text.push(']');
+        text
     }
 
     /// The name of the type and the plaintext.

@@ -13,7 +13,9 @@ mod audit_log;
 mod body;
 mod config;
 mod document;
+mod filter;
 mod hcl;
+mod outside;
 mod passwords;
 mod policy;
 mod policy_reference;
@@ -22,6 +24,7 @@ mod request;
 mod scan;
 mod shares;
 mod sops;
+mod sources;
 mod store_log;
 mod template;
 mod tokens;
@@ -38,7 +41,9 @@ pub use audit_log::audit_log;
 pub use body::body;
 pub use config::config;
 pub use document::document;
+pub use filter::scan_filter;
 pub use hcl::hcl;
+pub use outside::{aws_answer, keyservice, kubeconfig, ldif, sealed_secret};
 pub use passwords::passwords;
 pub use policy::policy;
 pub use redaction::redaction;
@@ -46,6 +51,7 @@ pub use request::request;
 pub use scan::{scan_config, scan_search};
 pub use shares::shares;
 pub use sops::{sops_config, sops_file};
+pub use sources::{scan_archive, scan_git};
 pub use store_log::store_log;
 pub use template::template;
 pub use tokens::tokens;
@@ -59,16 +65,24 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("age_file", age_file),
     ("age_keys", age_keys),
     ("audit_log", audit_log),
+    ("aws_answer", aws_answer),
     ("body", body),
     ("config", config),
     ("document", document),
     ("hcl", hcl),
+    ("keyservice", keyservice),
+    ("kubeconfig", kubeconfig),
+    ("ldif", ldif),
     ("passwords", passwords),
     ("policy", policy),
     ("redaction", redaction),
     ("request", request),
+    ("scan_archive", scan_archive),
     ("scan_config", scan_config),
+    ("scan_filter", scan_filter),
+    ("scan_git", scan_git),
     ("scan_search", scan_search),
+    ("sealed_secret", sealed_secret),
     ("shares", shares),
     ("sops_config", sops_config),
     ("sops_file", sops_file),

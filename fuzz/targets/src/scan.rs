@@ -40,7 +40,7 @@ fn search(scanner: &Scanner, bytes: &[u8]) {
     let mut scratch = scanner.scratch();
     let hits = scanner.search(&mut scratch, bytes);
     let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
-    let findings = scanner.judge(&hits, &Occurrence { path: "source.txt", commit: None });
+    let findings = scanner.judge(&hits, &Occurrence::of("source.txt"));
     for finding in &findings {
         assert!(finding.span.start <= finding.span.end && finding.span.end <= bytes.len());
         assert!(finding.start_line <= lines && finding.end_line <= lines);

@@ -65,7 +65,7 @@ fn ours(files: &[Labelled]) -> Result<Vec<Place>, String> {
     let mut places = Vec::new();
     for file in files {
         let hits = scanner.search(&mut scratch, file.text.as_bytes());
-        for finding in scanner.judge(&hits, &Occurrence { path: &file.path, commit: None }) {
+        for finding in scanner.judge(&hits, &Occurrence::of(&file.path)) {
             places.push(Place {
                 path: file.path.clone(),
                 lines: (finding.start_line, finding.end_line),

@@ -27,7 +27,7 @@ fn main() -> std::io::Result<()> {
 /// Prints where secrets are below `path`, and says how many bytes were searched.
 fn search(scanner: &Scanner, scratch: &mut Scratch, path: &Path) -> std::io::Result<usize> {
     let name = path.to_string_lossy();
-    let at = Occurrence { path: &name, commit: None };
+    let at = Occurrence::of(&name);
     if scanner.skips(&at) || path.is_symlink() {
         return Ok(0);
     }

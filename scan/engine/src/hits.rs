@@ -1,7 +1,9 @@
 use std::ops::Range;
 
 use base_types::Secret;
+use scan_rules::filter::Term;
 
+use crate::Reach;
 use crate::location::Location;
 
 /// What [`Scanner::search`](crate::Scanner::search) found in some bytes, before anybody asked where they are.
@@ -12,6 +14,7 @@ pub struct Hits {
     pub(crate) list: Vec<Hit>,
     /// The rules for paths alone whose keywords the text has.
     pub(crate) path_rules: Vec<usize>,
+    pub(crate) reach: Reach,
 }
 
 impl Hits {
@@ -20,8 +23,21 @@ impl Hits {
         self.list.is_empty() && self.path_rules.is_empty()
     }
 
+    /// What changed versions of the text have to be searched for.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
     pub fn len(&self) -> usize {
         self.list.len() + self.path_rules.len()
+    }
+
+    /// About how many bytes of memory they take up.
+    pub fn size(&self) -> usize {
+        let texts = |hit: &Hit| {
+            hit.matched.expose().len() + hit.secret.expose().len() + hit.line.expose().len()
+        };
+        self.list.iter().map(|hit| size_of::<Hit>() + texts(hit)).sum()
     }
 
     /// Where the matches are in the bytes that were searched, in no order.
@@ -46,8 +62,23 @@ pub(crate) struct Hit {
     pub(crate) entropy: f32,
     /// Those of decoding.
     pub(crate) tags: Vec<String>,
+    /// What is left of expressions that hang on the place, with the one that it is of.
+    pub(crate) open: Vec<(JudgeId, Term)>,
     /// Allow lists that excuse it if the place is one that they name.
     pub(crate) excused_there: Vec<ExcuseId>,
+}
+
+/// An expression by its place in the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum JudgeId {
+    OfAll(usize),
+    OfRule,
+}
+
+impl Hit {
+    pub(crate) fn touches(&self, range: &Range<usize>) -> bool {
+        self.span.start <= range.end && range.start <= self.span.end
+    }
 }
 
 /// An allow list by its place in the configuration.

@@ -1,9 +1,12 @@
 use std::collections::HashMap;
 
 use base_types::Secret;
-use scan_rules::{Required, Rule};
+use scan_rules::filter::Term;
+use scan_rules::{Near, Rule};
 
-use crate::hits::{ExcuseId, Hit};
+use crate::filter::{Outcome, PathMatch};
+use crate::hits::{ExcuseId, Hit, JudgeId};
+use crate::near;
 use crate::plan::{Method, Plan};
 use crate::{Component, Finding, Hits, Occurrence, Scanner};
 
@@ -29,10 +32,10 @@ pub(crate) fn judge(scanner: &Scanner, hits: &Hits, at: &Occurrence<'_>) -> Vec<
             reported.push((*hit, components));
         }
     }
-    let better = better_by_line(scanner, &reported);
+    let others = Others::of(scanner, &reported);
     let mut findings: Vec<Finding> = reported
         .iter()
-        .filter(|(hit, _)| !is_generic_twin(scanner, hit, &better))
+        .filter(|(hit, _)| !others.go_before(scanner.rule(hit), hit))
         .map(|(hit, components)| finding(scanner.rule(hit), hit, components.clone()))
         .collect();
     findings.extend(paths.into_iter().map(|rule| of_path(rule, at.path)));
@@ -54,13 +57,21 @@ impl Scanner {
 }
 
 fn excused(scanner: &Scanner, hit: &Hit, at: &Occurrence<'_>) -> bool {
-    hit.excused_there.iter().any(|id| {
+    let is_dropped = |(id, open): &(JudgeId, Term)| {
+        let judge = match id {
+            JudgeId::OfAll(i) => Some(&scanner.judges[*i]),
+            JudgeId::OfRule => scanner.plans[hit.rule].judge.as_ref(),
+        };
+        judge.is_some_and(|judge| judge.finish(open, at))
+    };
+    let is_excused = |id: &ExcuseId| {
         let excuse = match id {
             ExcuseId::OfAll(i) => &scanner.excuses[*i],
             ExcuseId::OfRule(i) => &scanner.plans[hit.rule].excuses[*i],
         };
         excuse.place_agrees(at)
-    })
+    };
+    hit.excused_there.iter().any(is_excused) || hit.open.iter().any(is_dropped)
 }
 
 /// The rules for paths alone that count here.
@@ -70,9 +81,17 @@ fn path_rules<'s>(scanner: &'s Scanner, hits: &Hits, at: &Occurrence<'_>) -> Vec
             && !scanner.config.rules[number].skip_report
             && (plan.gate.is_empty() || hits.path_rules.contains(&number))
             && plan.applies(at)
+            && !is_dropped_path(scanner, number, at)
     };
     let rules = scanner.plans.iter().enumerate().filter(|(number, plan)| counts(*number, plan));
     rules.map(|(number, _)| &scanner.config.rules[number]).collect()
+}
+
+/// Whether an expression drops what a rule finds in a path.
+fn is_dropped_path(scanner: &Scanner, number: usize, at: &Occurrence<'_>) -> bool {
+    let found = PathMatch { rule: &scanner.config.rules[number], path: at.path };
+    let mut judges = scanner.judges.iter().chain(&scanner.plans[number].judge);
+    judges.any(|judge| matches!(judge.ask(&found, at), Outcome::Decided(true)))
 }
 
 /// What the rules that this hit's rule requires found near by; `None` if one of them found nothing.
@@ -90,19 +109,25 @@ fn components(
         let mut found: Vec<Component> = standing
             .iter()
             .filter(|other| {
-                other.rule == *number && other.depth == hit.depth && is_near(hit, other, required)
+                other.rule == *number
+                    && other.depth == hit.depth
+                    && near::is_near(hit, other, &required.near)
             })
             .take(COMPONENTS_MAX)
             .map(|other| component(rule, other))
             .collect();
         // A rule for paths alone has found its path on the line before the first.
         if rule.regex.is_none() && scanner.plans[*number].applies(at) && hit.depth == 0 {
-            let lines = required.within_lines.is_none_or(|lines| hit.location.start_line <= lines);
-            let columns =
-                required.within_columns.is_none_or(|columns| hit.location.start_column <= columns);
-            found.extend((lines && columns).then(|| path_component(rule, at.path)));
+            let near = match &required.near {
+                Near::Starts { lines, columns } => {
+                    lines.is_none_or(|lines| hit.location.start_line <= lines)
+                        && columns.is_none_or(|columns| hit.location.start_column <= columns)
+                }
+                Near::Anywhere | Near::Window(_) => true,
+            };
+            found.extend(near.then(|| path_component(rule, at.path)));
         }
-        if found.is_empty() {
+        if found.is_empty() && !required.optional {
             return None;
         }
         all.extend(found);
@@ -110,34 +135,43 @@ fn components(
     Some(all)
 }
 
-fn is_near(hit: &Hit, other: &Hit, required: &Required) -> bool {
-    let within = |a: usize, b: usize, distance: Option<usize>| {
-        distance.is_none_or(|max| a.abs_diff(b) <= max)
-    };
-    within(hit.location.start_line, other.location.start_line, required.within_lines)
-        && within(hit.location.start_column, other.location.start_column, required.within_columns)
+/// What else was found, by the line that it begins in.
+struct Others<'h> {
+    /// With the specificity of the rule.
+    secrets: HashMap<usize, Vec<(i64, &'h [u8])>>,
+    /// What composite findings are made of.
+    components: HashMap<usize, Vec<(&'h Component, i64)>>,
 }
 
-/// The secrets of rules that are not generic, by the line they begin in.
-fn better_by_line<'h>(
-    scanner: &Scanner,
-    reported: &[(&'h Hit, Vec<Component>)],
-) -> HashMap<usize, Vec<&'h Hit>> {
-    let mut lines: HashMap<usize, Vec<&Hit>> = HashMap::new();
-    for (hit, _) in reported.iter().filter(|(hit, _)| !scanner.plans[hit.rule].is_generic) {
-        lines.entry(hit.location.start_line).or_default().push(hit);
+impl<'h> Others<'h> {
+    fn of(scanner: &Scanner, reported: &'h [(&'h Hit, Vec<Component>)]) -> Self {
+        let mut others = Self { secrets: HashMap::new(), components: HashMap::new() };
+        for (hit, components) in reported {
+            let secret = (scanner.rule(hit).specificity, hit.secret.expose().as_slice());
+            others.secrets.entry(hit.location.start_line).or_default().push(secret);
+            for component in components.iter().filter(|_| scanner.config.hides_components) {
+                let specificity =
+                    scanner.config.rule(&component.rule_id).map(|rule| rule.specificity);
+                let component = (component, specificity.unwrap_or_default());
+                others.components.entry(component.0.start_line).or_default().push(component);
+            }
+        }
+        others
     }
-    lines
-}
 
-/// Whether a generic rule found what a better one found too.
-fn is_generic_twin(scanner: &Scanner, hit: &Hit, better: &HashMap<usize, Vec<&Hit>>) -> bool {
-    scanner.plans[hit.rule].is_generic
-        && better.get(&hit.location.start_line).is_some_and(|others| {
-            others.iter().any(|other| {
-                memchr::memmem::find(other.secret.expose(), hit.secret.expose()).is_some()
-            })
-        })
+    /// Whether a rule that goes before this one found the same secret in the line, or more of it, or whether the hit is told
+    /// as a part of a composite finding.
+    fn go_before(&self, rule: &Rule, hit: &Hit) -> bool {
+        let (line, secret) = (hit.location.start_line, hit.secret.expose().as_slice());
+        let contains = |other: &[u8]| memchr::memmem::find(other, secret).is_some();
+        let better = |other: &(i64, &[u8])| other.0 > rule.specificity && contains(other.1);
+        let is_part = |(component, specificity): &(&Component, i64)| {
+            let other = component.secret.expose().as_slice();
+            (component.rule_id == rule.id && other == secret) || better(&(*specificity, other))
+        };
+        self.secrets.get(&line).is_some_and(|others| others.iter().any(better))
+            || self.components.get(&line).is_some_and(|others| others.iter().any(is_part))
+    }
 }
 
 fn finding(rule: &Rule, hit: &Hit, required: Vec<Component>) -> Finding {

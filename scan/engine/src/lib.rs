@@ -15,7 +15,7 @@
 //! .unwrap();
 //! let scanner = Scanner::new(config, Options::default()).unwrap();
 //! let hits = scanner.search(&mut scanner.scratch(), b"a line\nthe ticket-1234\n");
-//! let found = scanner.judge(&hits, &Occurrence { path: "notes.txt", commit: None });
+//! let found = scanner.judge(&hits, &Occurrence::of("notes.txt"));
 //! assert_eq!(found[0].secret.expose(), b"1234");
 //! assert_eq!(found[0].start_line, 2);
 //! ```
@@ -23,14 +23,18 @@
 mod decode;
 mod entropy;
 mod excuse;
+mod filter;
 mod finding;
 mod hits;
 mod judge;
 mod keywords;
 mod location;
 mod matcher;
+mod near;
+mod occurrence;
 mod opening;
 mod plan;
+mod reach;
 mod scanner;
 mod search;
 mod trigger;
@@ -38,4 +42,6 @@ mod words;
 
 pub use finding::{Component, Finding};
 pub use hits::Hits;
-pub use scanner::{Occurrence, Options, Scanner, Scratch};
+pub use occurrence::{Attributes, Occurrence};
+pub use reach::{AROUND_BYTES, AROUND_LINES, Before, Reach};
+pub use scanner::{Options, Scanner, Scratch};

@@ -3,12 +3,19 @@ use std::sync::OnceLock;
 
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::{Anchored, Input, util::syntax};
+use regex_syntax::hir::Hir;
 use scan_rules::Pattern;
 
 /// The expression of one rule or allow list, compiled when it is first needed.
 pub(crate) struct Matcher {
-    pattern: Pattern,
+    expression: Expression,
     regex: OnceLock<Regex>,
+}
+
+enum Expression {
+    Whole(Pattern),
+    /// What a pattern begins with.
+    Head(Hir),
 }
 
 /// The lazy automaton of one expression may keep so many bytes of states in each thread.
@@ -16,11 +23,15 @@ const STATES_BYTES_MAX: usize = 1 << 20;
 
 impl Matcher {
     pub(crate) fn new(pattern: Pattern) -> Self {
-        Self { pattern, regex: OnceLock::new() }
+        Self { expression: Expression::Whole(pattern), regex: OnceLock::new() }
+    }
+
+    pub(crate) fn of_head(head: Hir) -> Self {
+        Self { expression: Expression::Head(head), regex: OnceLock::new() }
     }
 
     pub(crate) fn groups(&self) -> usize {
-        self.pattern.groups()
+        self.hir().properties().explicit_captures_len()
     }
 
     /// The leftmost match that lies within `range`, or the one at its start if it is `anchored`; what is around it is
@@ -56,8 +67,20 @@ impl Matcher {
         captures.iter().map(|span| span.map(|span| span.range())).collect()
     }
 
+    /// The first match in `text`.
+    pub(crate) fn first(&self, text: &[u8]) -> Option<Range<usize>> {
+        self.regex().find(text).map(|found| found.range())
+    }
+
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
         self.regex().is_match(text)
+    }
+
+    fn hir(&self) -> &Hir {
+        match &self.expression {
+            Expression::Whole(pattern) => pattern.hir(),
+            Expression::Head(head) => head,
+        }
     }
 
     fn regex(&self) -> &Regex {
@@ -73,7 +96,7 @@ impl Matcher {
                         .hybrid_cache_capacity(STATES_BYTES_MAX),
                 )
                 .syntax(syntax::Config::new().utf8(false))
-                .build_from_hir(self.pattern.hir())
+                .build_from_hir(self.hir())
                 .expect("the pattern was parsed, and there is no limit on its size")
         })
     }

@@ -1,13 +1,16 @@
 use std::ops::Range;
 
 use base_types::Result;
+use regex_syntax::hir::Hir;
 use scan_rules::Rule;
 
 use crate::excuse::Excuse;
+use crate::filter::Judge;
 use crate::keywords::Collector;
 use crate::matcher::Matcher;
 use crate::opening::Opening;
-use crate::trigger;
+use crate::reach::{Extent, head};
+use crate::trigger::{self, Trigger};
 
 /// How one rule is searched for.
 pub(crate) struct Plan {
@@ -17,11 +20,14 @@ pub(crate) struct Plan {
     /// The numbers of the keywords, one of which a text must have; empty if that is certain anyway.
     pub(crate) gate: Vec<usize>,
     pub(crate) excuses: Vec<Excuse>,
+    pub(crate) judge: Option<Judge>,
     /// Places in the list of rules; parallel to the rule's `required`.
     pub(crate) required: Vec<usize>,
     /// Whether another rule requires this one, which then counts without its keywords too.
     pub(crate) is_component: bool,
-    pub(crate) is_generic: bool,
+    pub(crate) extent: Extent,
+    /// Whether it stands for no rule but for what a far one begins with.
+    pub(crate) is_head: bool,
 }
 
 /// Where an expression is tried.
@@ -57,21 +63,10 @@ impl Plan {
         let (method, wakers) = match (&rule.regex, trigger) {
             (None, _) => (Method::Nowhere, Vec::new()),
             (Some(_), None) => (Method::Everywhere, Vec::new()),
-            (Some(pattern), Some(trigger)) => {
-                let wakers =
-                    trigger.literals.iter().map(|literal| keywords.number(literal)).collect();
-                let method = match (trigger.lead, trigger.tail) {
-                    (Some(0), Some(tail)) if tail <= REACH_MAX => {
-                        Method::At { opening: Opening::of(pattern.hir()), tail }
-                    }
-                    (lead, tail) => Method::Around {
-                        lead: lead.unwrap_or(REACH_MAX).min(REACH_MAX),
-                        tail: tail.unwrap_or(REACH_MAX).min(REACH_MAX),
-                    },
-                };
-                (method, wakers)
-            }
+            (Some(pattern), Some(trigger)) => Method::by(&trigger, pattern.hir(), keywords),
         };
+        let judge = rule.filter.clone().map(Judge::new).transpose()?;
+        let looks_far = judge.as_ref().is_some_and(|judge| judge.is_far);
         let plan = Self {
             matcher: rule.regex.clone().map(Matcher::new),
             path: rule.path.clone().map(Matcher::new),
@@ -80,9 +75,43 @@ impl Plan {
             excuses: rule.allowlists.iter().map(Excuse::new).collect::<Result<_>>()?,
             required: Vec::new(),
             is_component: false,
-            is_generic: rule.id.to_lowercase().contains("generic"),
+            extent: match &rule.regex {
+                _ if looks_far => Extent::Far,
+                None => Extent::Bytes(0),
+                Some(pattern) => Extent::of(pattern.hir()),
+            },
+            judge,
+            is_head: false,
         };
         Ok((plan, wakers))
+    }
+
+    /// A plan for what the expression of a far rule begins with; `None` if it begins with nothing that can be looked for, or
+    /// is far for another reason.
+    pub(crate) fn of_head(
+        &self,
+        rule: &Rule,
+        keywords: &mut Collector,
+    ) -> Option<(Self, Vec<usize>)> {
+        if self.judge.as_ref().is_some_and(|judge| judge.is_far) {
+            return None;
+        }
+        let head = head(rule.regex.as_ref()?.hir())?;
+        let (method, wakers) = Method::by(&trigger::of(&head)?, &head, keywords);
+        let extent = Extent::of(&head);
+        let plan = Self {
+            matcher: Some(Matcher::of_head(head)),
+            path: None,
+            method,
+            gate: Vec::new(),
+            excuses: Vec::new(),
+            required: Vec::new(),
+            is_component: false,
+            judge: None,
+            extent,
+            is_head: true,
+        };
+        Some((plan, wakers))
     }
 
     /// What is to be searched because a literal begins at `at`, if anything is.
@@ -96,6 +125,23 @@ impl Plan {
             }
             Method::Everywhere | Method::Nowhere => None,
         }
+    }
+}
+
+impl Method {
+    /// How to search for an expression that has a trigger, and the numbers of its literals.
+    fn by(trigger: &Trigger, hir: &Hir, keywords: &mut Collector) -> (Self, Vec<usize>) {
+        let wakers = trigger.literals.iter().map(|literal| keywords.number(literal)).collect();
+        let method = match (trigger.lead, trigger.tail) {
+            (Some(0), Some(tail)) if tail <= REACH_MAX => {
+                Self::At { opening: Opening::of(hir), tail }
+            }
+            (lead, tail) => Self::Around {
+                lead: lead.unwrap_or(REACH_MAX).min(REACH_MAX),
+                tail: tail.unwrap_or(REACH_MAX).min(REACH_MAX),
+            },
+        };
+        (method, wakers)
     }
 }
 

@@ -1,26 +1,41 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use base_types::{Error, Result};
 use regex_automata::meta::Cache;
-use scan_rules::{Config, Rule};
+use scan_rules::{Config, Filter, Rule};
 
 use crate::excuse::Excuse;
+use crate::filter::{Judge, Outcome};
 use crate::keywords::{Collector, Keywords};
+use crate::matcher::Matcher;
+use crate::occurrence::PathAlone;
 use crate::plan::{Method, Plan};
+use crate::reach::{Before, Extent};
 use crate::search::Search;
-use crate::{Finding, Hits, judge};
+use crate::{Finding, Hits, Occurrence, judge};
 
 /// A configuration made ready to search. `Send` and `Sync`: one for all threads, with a [`Scratch`] for each.
 pub struct Scanner {
     pub(crate) config: Config,
     pub(crate) options: Options,
+    /// One for each rule in their order, then those of heads.
     pub(crate) plans: Vec<Plan>,
     pub(crate) excuses: Vec<Excuse>,
+    /// The expressions that are asked about every match.
+    pub(crate) judges: Vec<Judge>,
+    /// Those that are asked before a text is searched.
+    prefilters: Vec<Judge>,
     pub(crate) keywords: Keywords,
     /// For each literal the rules that it wakes up.
     pub(crate) wakes: Vec<Vec<usize>>,
     /// The rules that are run in all of a text.
     pub(crate) everywhere: Vec<usize>,
+    /// The literals of which one makes a text far reaching, and whether every text is.
+    pub(crate) far: Vec<usize>,
+    pub(crate) is_far: bool,
+    /// The literals of which one may make matches count that are elsewhere.
+    pub(crate) gates: Vec<usize>,
     watches_paths: bool,
 }
 
@@ -36,15 +51,6 @@ pub struct Options {
 /// So many keywords and literals of expressions all rules may have together.
 const LITERALS_MAX: usize = 60_000;
 
-/// Where some bytes were found.
-#[derive(Clone, Copy, Debug)]
-pub struct Occurrence<'a> {
-    /// With `/` between folders; empty if there is none, as for the standard input.
-    pub path: &'a str,
-    /// The hash of a commit in hexadecimal.
-    pub commit: Option<&'a str>,
-}
-
 /// The caches of one thread.
 pub struct Scratch {
     pub(crate) caches: Vec<Option<Cache>>,
@@ -54,6 +60,28 @@ pub struct Scratch {
     pub(crate) woken: Vec<usize>,
     /// Whether the text has each literal.
     pub(crate) seen: Vec<bool>,
+    /// Searches since the size of the caches was looked at.
+    pub(crate) searches: usize,
+}
+
+/// So much the caches of one thread may take up.
+const CACHES_BYTES_MAX: usize = 48 << 20;
+/// After so many searches somebody looks.
+const SEARCHES_MAX: usize = 64;
+
+impl Scratch {
+    /// Drops the caches if they have become too large; what is in use comes back soon.
+    pub(crate) fn trim(&mut self) {
+        self.searches += 1;
+        if self.searches < SEARCHES_MAX {
+            return;
+        }
+        self.searches = 0;
+        let size: usize = self.caches.iter().flatten().map(Cache::memory_usage).sum();
+        if size > CACHES_BYTES_MAX {
+            self.caches.fill_with(|| None);
+        }
+    }
 }
 
 impl Default for Options {
@@ -72,11 +100,28 @@ impl Scanner {
         let mut collector = Collector::default();
         let mut plans = Vec::with_capacity(config.rules.len());
         let mut wakes: Vec<Vec<usize>> = Vec::new();
+        let (mut far_rules, mut far, mut gates) = (Vec::new(), Vec::new(), Vec::new());
         for (number, rule) in config.rules.iter().enumerate() {
             let (plan, wakers) = Plan::new(rule, &mut collector)?;
             wakes.resize(collector.len(), Vec::new());
-            wakers.into_iter().for_each(|literal| wakes[literal].push(number));
+            wakers.iter().for_each(|literal| wakes[*literal].push(number));
+            if plan.extent == Extent::Far && rule.regex.is_some() {
+                far_rules.push((number, wakers));
+            }
             plans.push(plan);
+        }
+        let mut is_far = false;
+        for (number, literals) in far_rules {
+            if let Some((plan, wakers)) =
+                plans[number].of_head(&config.rules[number], &mut collector)
+            {
+                wakes.resize(collector.len(), Vec::new());
+                wakers.into_iter().for_each(|literal| wakes[literal].push(plans.len()));
+                plans.push(plan);
+            } else {
+                is_far |= literals.is_empty();
+                far.extend(literals);
+            }
         }
         if collector.len() > LITERALS_MAX {
             let count = collector.len();
@@ -86,10 +131,27 @@ impl Scanner {
             )));
         }
         connect(&config.rules, &mut plans);
+        let judges = |filters: &[Arc<Filter>]| -> Result<Vec<Judge>> {
+            filters.iter().cloned().map(Judge::new).collect()
+        };
+        let all = judges(&config.filters)?;
         let everywhere = |plan: &Plan| matches!(plan.method, Method::Everywhere);
+        for plan in &plans {
+            // The keywords of a rule for paths say something of all of a text.
+            if matches!(plan.method, Method::Nowhere) {
+                far.extend(&plan.gate);
+            } else {
+                gates.extend(&plan.gate);
+            }
+        }
         Ok(Self {
             options,
             everywhere: (0..plans.len()).filter(|number| everywhere(&plans[*number])).collect(),
+            far: sorted(far),
+            is_far: is_far || all.iter().any(|judge| judge.is_far),
+            judges: all,
+            prefilters: judges(&config.prefilters)?,
+            gates: sorted(gates),
             watches_paths: config
                 .rules
                 .iter()
@@ -109,6 +171,7 @@ impl Scanner {
             windows: self.plans.iter().map(|_| Vec::new()).collect(),
             woken: Vec::new(),
             seen: vec![false; self.wakes.len()],
+            searches: 0,
         }
     }
 
@@ -117,16 +180,28 @@ impl Scanner {
         Search::new(self, scratch, bytes).run()
     }
 
-    /// Whether a piece of a text may have a hit, whatever the rest of the text is. Who knows that the rest has none need
-    /// not search it again.
-    pub fn may_hit(&self, scratch: &mut Scratch, piece: &[u8]) -> bool {
-        !Search::of_piece(self, scratch, piece).run().is_empty()
+    /// Whether a changed text has the hits of the one before, and none of them where the change is. `piece` is what is
+    /// around the change, which is `core` of it, [`AROUND_BYTES`](crate::AROUND_BYTES) and
+    /// [`AROUND_LINES`](crate::AROUND_LINES) on each side up to the ends of lines. What is known of the text before holds for the
+    /// changed one then. Where it is not certain, the answer is `false`.
+    pub fn settles(
+        &self,
+        scratch: &mut Scratch,
+        piece: &[u8],
+        core: &Range<usize>,
+        before: Before,
+    ) -> bool {
+        Search::new(self, scratch, piece).settles(core, before)
     }
 
     /// What of `hits` counts at a place: findings in the order of their place in the text, then what rules say of the
     /// path alone.
     pub fn judge(&self, hits: &Hits, at: &Occurrence<'_>) -> Vec<Finding> {
-        if self.skips(at) { Vec::new() } else { judge::judge(self, hits, at) }
+        if self.skips(at) || self.prefilters.iter().any(|judge| judge.is_true_of(at)) {
+            Vec::new()
+        } else {
+            judge::judge(self, hits, at)
+        }
     }
 
     /// Whether there are rules for paths alone, so that [`Scanner::judge`] has something to say of bytes without hits.
@@ -134,16 +209,33 @@ impl Scanner {
         self.watches_paths
     }
 
-    /// Whether nothing at this place can be a finding, by the allow lists for all rules, so that it need not be read.
-    /// A folder may be asked for as well.
+    /// Whether a rule for paths alone may have something to say of a path that ends in this one.
+    pub fn watches(&self, path: &str) -> bool {
+        let watches = |(plan, rule): (&Plan, &Rule)| {
+            let matches = |pattern: &Matcher| pattern.is_match(path.as_bytes());
+            rule.regex.is_none() && !rule.skip_report && plan.path.as_ref().is_some_and(matches)
+        };
+        self.plans.iter().zip(&self.config.rules).any(watches)
+    }
+
+    /// Whether nothing at this place can be a finding, by the allow lists for all rules and what expressions say of the
+    /// path, so that it need not be read. A folder may be asked for as well.
     pub fn skips(&self, at: &Occurrence<'_>) -> bool {
-        self.excuses.iter().any(|excuse| excuse.covers(at))
+        let skips =
+            |judge: &Judge| matches!(judge.ask_place(&PathAlone(at.path)), Outcome::Decided(true));
+        self.excuses.iter().any(|excuse| excuse.covers(at)) || self.prefilters.iter().any(skips)
     }
 
     /// The rules in their order, for reports that list them.
     pub fn rules(&self) -> &[Rule] {
         &self.config.rules
     }
+}
+
+fn sorted(mut literals: Vec<usize>) -> Vec<usize> {
+    literals.sort_unstable();
+    literals.dedup();
+    literals
 }
 
 /// Tells each plan which others it requires, and those that they are.

@@ -1,13 +1,17 @@
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use base_types::Secret;
+use scan_rules::filter::{Term, Text};
 
 use crate::decode::Passes;
 use crate::excuse::{Texts, Verdict};
-use crate::hits::{ExcuseId, Hit};
+use crate::filter::{Match, Outcome, Unknown, is_too_efficient};
+use crate::hits::{ExcuseId, Hit, JudgeId};
 use crate::location::{Lines, Location};
 use crate::plan::Method;
+use crate::reach::{Before, has_gap};
 use crate::scanner::{Scanner, Scratch};
 use crate::{Hits, entropy, words};
 
@@ -18,6 +22,8 @@ pub(crate) struct Search<'s> {
     bytes: &'s [u8],
     passes: Passes,
     lines: Option<Lines>,
+    /// The text of the present pass, for expressions that look at all of it.
+    shared: OnceLock<Text>,
     hits: Hits,
 }
 
@@ -42,33 +48,70 @@ impl<'s> Search<'s> {
             bytes,
             passes: Passes::default(),
             lines: None,
+            shared: OnceLock::new(),
             hits: Hits::default(),
         }
-    }
-
-    /// A search through a piece of a text. The rest of the text may have any keyword.
-    pub(crate) fn of_piece(
-        scanner: &'s Scanner,
-        scratch: &'s mut Scratch,
-        piece: &'s [u8],
-    ) -> Self {
-        let search = Self::new(scanner, scratch, piece);
-        search.scratch.seen.fill(true);
-        search
     }
 
     pub(crate) fn run(mut self) -> Hits {
         let mut text = Cow::Borrowed(self.bytes);
         let whole = 0..text.len();
-        self.pass(&text, std::slice::from_ref(&whole));
+        self.pass(&text, std::slice::from_ref(&whole), Self::try_rule);
         self.note_path_rules();
         while self.passes.depth() < self.scanner.options.decode_depth {
             let Some(decoded) = self.passes.decode(&text) else { break };
             text = Cow::Owned(decoded);
             let regions = self.around_decoded(text.len());
-            self.pass(&text, &regions);
+            self.pass(&text, &regions, Self::try_rule);
         }
+        let is_far = self.scanner.is_far || self.has_any(&self.scanner.far);
+        self.hits.reach.is_far |= is_far;
+        self.scratch.trim();
         self.hits
+    }
+
+    /// Whether no rule finds anything new in the text, which is a piece of another one and was changed in `core`, and the
+    /// change has no effect elsewhere.
+    pub(crate) fn settles(mut self, core: &Range<usize>, before: Before) -> bool {
+        let Before { has_hits, reach } = before;
+        let text = self.bytes;
+        let mut settles = !reach.is_far && !self.scanner.is_far;
+        self.pass(text, std::slice::from_ref(&(0..text.len())), |search, rule, text, windows| {
+            settles = settles && search.leaves(rule, text, windows, core);
+            settles &= search.hits.list.iter().all(|hit| has_hits && !hit.touches(core));
+        });
+        let opens = reach.waits && self.has_any(&self.scanner.gates);
+        let is_far = self.has_any(&self.scanner.far) || has_gap(text);
+        settles = settles
+            && !(opens || is_far)
+            && (self.scanner.options.decode_depth == 0 || self.passes.decode(text).is_none());
+        self.scratch.trim();
+        settles
+    }
+
+    /// Whether all matches of a rule stand apart from those beyond the piece. What is not excused is a hit.
+    fn leaves(
+        &mut self,
+        rule: usize,
+        text: &[u8],
+        windows: &[Range<usize>],
+        core: &Range<usize>,
+    ) -> bool {
+        let plan = &self.scanner.plans[rule];
+        let mut matches = Vec::new();
+        if plan.is_head {
+            self.each_match(rule, text, windows, |_, found| matches.push(found));
+            return matches.is_empty();
+        }
+        let reported = !self.scanner.config.rules[rule].skip_report;
+        if !reported && !plan.is_component {
+            return true;
+        }
+        self.each_match(rule, text, windows, |search, found| {
+            matches.push(found.clone());
+            search.examine(rule, text, found, reported);
+        });
+        plan.extent.stand_apart(text, core, &matches)
     }
 
     /// What of a decoded text a match with something decoded may lie in.
@@ -82,26 +125,37 @@ impl<'s> Search<'s> {
     }
 
     /// Searches the regions of one text by all rules.
-    fn pass(&mut self, text: &[u8], regions: &[Range<usize>]) {
-        for region in regions {
-            self.wake(text, region);
-        }
-        let Self { scanner, scratch, .. } = self;
-        scanner.keywords.each_short(text, |literal| scratch.seen[literal] = true);
+    fn pass(
+        &mut self,
+        text: &[u8],
+        regions: &[Range<usize>],
+        mut try_rule: impl FnMut(&mut Self, usize, &[u8], &[Range<usize>]),
+    ) {
+        self.shared = OnceLock::new();
+        self.look(text, regions);
         let mut woken = std::mem::take(&mut self.scratch.woken);
         for rule in woken.drain(..) {
             let mut windows = std::mem::take(&mut self.scratch.windows[rule]);
             if matches!(self.scanner.plans[rule].method, Method::At { .. }) {
                 windows.sort_unstable_by_key(|window| window.start);
             }
-            self.try_rule(rule, text, &windows);
+            try_rule(self, rule, text, &windows);
             windows.clear();
             self.scratch.windows[rule] = windows;
         }
         self.scratch.woken = woken;
         for rule in &self.scanner.everywhere {
-            self.try_rule(*rule, text, regions);
+            try_rule(self, *rule, text, regions);
         }
+    }
+
+    /// Looks for all literals.
+    fn look(&mut self, text: &[u8], regions: &[Range<usize>]) {
+        for region in regions {
+            self.wake(text, region);
+        }
+        let Self { scanner, scratch, .. } = self;
+        scanner.keywords.each_short(text, |literal| scratch.seen[literal] = true);
     }
 
     /// Notes for each rule where its literals are.
@@ -126,10 +180,29 @@ impl<'s> Search<'s> {
 
     fn try_rule(&mut self, rule: usize, text: &[u8], windows: &[Range<usize>]) {
         let plan = &self.scanner.plans[rule];
-        let reported = self.has_keyword(&plan.gate) && !self.scanner.config.rules[rule].skip_report;
-        if !reported && !plan.is_component {
+        if plan.is_head {
+            self.each_match(rule, text, windows, |search, _| search.hits.reach.is_far = true);
             return;
         }
+        let reported = self.has_keyword(&plan.gate) && !self.scanner.config.rules[rule].skip_report;
+        if !reported && !plan.is_component {
+            self.hits.reach.waits |= !self.scanner.config.rules[rule].skip_report;
+            return;
+        }
+        self.each_match(rule, text, windows, |search, found| {
+            search.examine(rule, text, found, reported);
+        });
+    }
+
+    /// The matches of a rule's expression, from left to right.
+    fn each_match(
+        &mut self,
+        rule: usize,
+        text: &[u8],
+        windows: &[Range<usize>],
+        mut each: impl FnMut(&mut Self, Range<usize>),
+    ) {
+        let plan = &self.scanner.plans[rule];
         let Some(matcher) = &plan.matcher else { return };
         let anchored = matches!(plan.method, Method::At { .. });
         let mut end_of_last = 0;
@@ -146,7 +219,7 @@ impl<'s> Search<'s> {
                 // An empty match would be found for ever.
                 at = found.end.max(found.start + 1);
                 end_of_last = found.end;
-                self.examine(rule, text, found, reported);
+                each(self, found);
                 if anchored {
                     break;
                 }
@@ -180,11 +253,14 @@ impl<'s> Search<'s> {
         let entropy = entropy::shannon(secret);
         if (rules.entropy != 0.0 && entropy <= rules.entropy)
             || (rules.random && words::is_words(secret))
+            || (rules.token_efficiency && is_too_efficient(secret))
         {
             return;
         }
         let texts = Texts { secret, matched, line: decoded_line.unwrap_or(lines) };
         let Some(excused_there) = self.weigh(rule, texts) else { return };
+        let found = Match { rule: rules, texts, entropy, span: found, text, shared: &self.shared };
+        let Some(open) = self.ask(rule, &found) else { return };
         let context = near(&location, &span, CONTEXT_SIDE_MAX);
         let in_line = (self.passes.depth() == 0)
             .then(|| span.start - context.start..span.end - context.start);
@@ -200,6 +276,7 @@ impl<'s> Search<'s> {
             span,
             entropy: entropy as f32,
             tags,
+            open,
             excused_there,
         });
     }
@@ -244,8 +321,28 @@ impl<'s> Search<'s> {
         Some(there)
     }
 
+    /// Asks all expressions about a match; those that hang on the place are left open. `None` if one is true.
+    fn ask(&self, rule: usize, found: &Match<'_>) -> Option<Vec<(JudgeId, Term)>> {
+        let of_all = self.scanner.judges.iter().enumerate();
+        let of_all = of_all.map(|(i, judge)| (JudgeId::OfAll(i), judge));
+        let of_rule = self.scanner.plans[rule].judge.iter().map(|judge| (JudgeId::OfRule, judge));
+        let mut open = Vec::new();
+        for (id, judge) in of_all.chain(of_rule) {
+            match judge.ask(found, &Unknown) {
+                Outcome::Decided(true) => return None,
+                Outcome::Decided(false) => {}
+                Outcome::Open(term) => open.push((id, term)),
+            }
+        }
+        Some(open)
+    }
+
     fn has_keyword(&self, gate: &[usize]) -> bool {
-        gate.is_empty() || gate.iter().any(|literal| self.scratch.seen[*literal])
+        gate.is_empty() || self.has_any(gate)
+    }
+
+    fn has_any(&self, literals: &[usize]) -> bool {
+        literals.iter().any(|literal| self.scratch.seen[*literal])
     }
 
     fn note_path_rules(&mut self) {

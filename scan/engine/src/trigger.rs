@@ -212,7 +212,8 @@ fn worth(trigger: &Trigger) -> f64 {
     let far = match (trigger.lead, trigger.tail) {
         (Some(0), Some(tail)) if tail <= 4096 => 0.0,
         (Some(lead), Some(tail)) if lead + tail <= 4096 => 2.0,
-        (Some(_), Some(_)) => 4.0,
+        (Some(0), Some(_)) => 4.0,
+        (Some(_), Some(_)) => 8.0,
         (Some(_), None) => 10.0,
         (None, _) => 12.0,
     };

@@ -1,9 +1,10 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use base_types::{Error, Result};
 
 use crate::reader;
-use crate::{Allowlist, Rule, default};
+use crate::{Allowlist, Filter, Rule, default};
 
 /// Everything that a scan is told to look for.
 #[derive(Clone, Default)]
@@ -14,6 +15,12 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// For all rules.
     pub allowlists: Vec<Allowlist>,
+    /// A text at a place of which one of these is true is not searched.
+    pub prefilters: Vec<Arc<Filter>>,
+    /// Where one of these is true of a match of any rule, it is none.
+    pub filters: Vec<Arc<Filter>>,
+    /// What a composite finding is made of is no finding of its own, as in betterleaks.
+    pub hides_components: bool,
     /// What is odd, but no reason to refuse: sentences for the user.
     pub warnings: Vec<String>,
 }

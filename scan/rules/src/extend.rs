@@ -1,16 +1,32 @@
-use crate::{Config, Rule};
+use std::sync::Arc;
 
-/// Adds the rules of `base`; of those that are in both, what `config` says goes before.
-pub(crate) fn merge(config: &mut Config, base: Config, disabled: &[String]) {
+use crate::grammar::Grammar;
+use crate::{Config, Filter, Rule};
+
+/// Adds the rules of `base`; of those that are in both, what `config` says goes before. In betterleaks 2 a rule that is in
+/// both is the one of `config`, and expressions for all rules add up.
+pub(crate) fn merge(config: &mut Config, base: Config, disabled: &[String], grammar: Grammar) {
+    let replaces = grammar == Grammar::Betterleaks2;
     for base_rule in base.rules.into_iter().filter(|rule| !disabled.contains(&rule.id)) {
         match config.rules.iter_mut().find(|rule| rule.id == base_rule.id) {
+            Some(_) if replaces => {}
             Some(rule) => *rule = merged(base_rule, std::mem::take(rule)),
             None => config.rules.push(base_rule),
         }
     }
     config.allowlists.extend(base.allowlists);
+    inherit(&mut config.prefilters, base.prefilters, replaces);
+    inherit(&mut config.filters, base.filters, replaces);
+    config.hides_components |= base.hides_components;
     config.warnings.extend(base.warnings);
     config.rules.sort_by(|a, b| a.id.cmp(&b.id));
+}
+
+/// Takes over the expressions of `base`, if there are none yet or they are `added`.
+fn inherit(own: &mut Vec<Arc<Filter>>, base: Vec<Arc<Filter>>, added: bool) {
+    if own.is_empty() || added {
+        own.extend(base);
+    }
 }
 
 fn merged(base: Rule, own: Rule) -> Rule {
@@ -29,9 +45,12 @@ fn merged(base: Rule, own: Rule) -> Rule {
         keywords: list(base.keywords, own.keywords),
         tags: list(base.tags, own.tags),
         allowlists: base.allowlists.into_iter().chain(own.allowlists).collect(),
+        filter: own.filter.or(base.filter),
         // gitleaks takes these from what is extended, even if the file at hand has its own.
         required: base.required,
         skip_report: base.skip_report,
+        token_efficiency: base.token_efficiency,
+        specificity: base.specificity,
         random: base.random || own.random,
     }
 }

@@ -6,7 +6,7 @@ use regex_syntax::hir::{Hir, HirKind};
 use crate::re2;
 
 /// A regular expression as Go's RE2 reads it, checked and parsed; compiling it cannot fail. Clones are cheap.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Pattern {
     source: Arc<str>,
     hir: Arc<Hir>,
@@ -43,6 +43,18 @@ impl Pattern {
     pub(crate) fn any<'a>(sources: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let list: Vec<&str> = sources.into_iter().collect();
         Self::new(format!("(?:{})", list.join("|")))
+    }
+
+    /// One pattern for all of `sources`, whose flags hold in themselves alone, as in betterleaks.
+    pub(crate) fn any_apart<'a>(
+        sources: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, String> {
+        let mut list = Vec::new();
+        for source in sources {
+            Self::new(source)?;
+            list.push(format!("(?:{source})"));
+        }
+        Self::new(list.join("|"))
     }
 
     /// As it was written.

@@ -1,9 +1,15 @@
+use std::sync::Arc;
+
 use base_types::Result;
 
 use crate::expression;
 use crate::extend::merge;
+use crate::filter::Scope;
+use crate::grammar::Grammar;
 use crate::table::{Source, Table};
-use crate::{Allowlist, Condition, Config, Pattern, Required, Rule, Target, default};
+use crate::{
+    Allowlist, Condition, Config, Filter, Near, Pattern, Required, Rule, Target, Window, default,
+};
 
 /// So many files may extend one another; gitleaks ignores what comes after.
 const EXTENSIONS_MAX: usize = 2;
@@ -36,14 +42,19 @@ struct File<'a> {
 }
 
 fn file<'a>(root: &Table<'a>, load: Load<'_>, depth: usize) -> Result<File<'a>> {
+    let tables = root.tables("rules")?;
+    let grammar = Grammar::of(root, &tables)?;
     let mut config = Config {
         title: root.text("title")?,
         description: root.text("description")?,
+        prefilters: filter(root, "prefilter", Scope::Place)?.into_iter().collect(),
+        filters: filter(root, "filter", Scope::Finding)?.into_iter().collect(),
+        hides_components: grammar != Grammar::Gitleaks,
         ..Config::default()
     };
-    unsupported(root)?;
-    for table in root.tables("rules")? {
-        let rule = rule(table.clone())?;
+    config.warnings.extend(unused(&tables));
+    for table in tables {
+        let rule = rule(table.clone(), grammar)?;
         if let Some(earlier) = config.rules.iter_mut().find(|earlier| earlier.id == rule.id) {
             config.warnings.push(
                 table.warning("id", &format!("'{}' is there twice; the last one counts", rule.id)),
@@ -68,13 +79,19 @@ fn file<'a>(root: &Table<'a>, load: Load<'_>, depth: usize) -> Result<File<'a>> 
     }
     if depth < EXTENSIONS_MAX {
         for extend in root.tables("extend")? {
-            extend_by(&mut config, &extend, load, depth)?;
+            extend_by(&mut config, &extend, load, depth, grammar)?;
         }
     }
     Ok(File { config, targeted })
 }
 
-fn extend_by(config: &mut Config, extend: &Table<'_>, load: Load<'_>, depth: usize) -> Result<()> {
+fn extend_by(
+    config: &mut Config,
+    extend: &Table<'_>,
+    load: Load<'_>,
+    depth: usize,
+    grammar: Grammar,
+) -> Result<()> {
     let (path, use_default) = (extend.text("path")?, extend.flag("useDefault")?);
     let base = match (path.as_str(), use_default) {
         ("", false) => return Ok(()),
@@ -96,7 +113,7 @@ fn extend_by(config: &mut Config, extend: &Table<'_>, load: Load<'_>, depth: usi
         let what = format!("'{id}' is no rule of what is extended");
         config.warnings.push(extend.warning("disabledRules", &what));
     }
-    merge(config, base, &disabled);
+    merge(config, base, &disabled, grammar);
     Ok(())
 }
 
@@ -125,6 +142,16 @@ fn check(root: &Table<'_>, config: &Config) -> Result<()> {
                 format!("{} is more than the {groups} groups of the regex", rule.secret_group),
             );
         }
+        let of_path = rule.required.iter().find(|required| {
+            let other = config.rule(&required.id);
+            // gitleaks has no such limit.
+            !matches!(required.near, Near::Starts { .. })
+                && other.is_some_and(|other| other.regex.is_none())
+        });
+        if let Some(required) = of_path {
+            let what = format!("'{}' looks at paths alone and cannot be a part", required.id);
+            return fault("components", what);
+        }
         if let Some(missing) =
             rule.required.iter().find(|required| config.rule(&required.id).is_none())
         {
@@ -134,7 +161,7 @@ fn check(root: &Table<'_>, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn rule(table: Table<'_>) -> Result<Rule> {
+fn rule(table: Table<'_>, grammar: Grammar) -> Result<Rule> {
     let id = table.text("id")?;
     let description = table.text("description")?;
     if id.trim().is_empty() {
@@ -145,27 +172,24 @@ fn rule(table: Table<'_>) -> Result<Rule> {
         ));
     }
     let table = table.of(format!("rule '{id}': "));
-    unsupported(&table)?;
-    let mut required = Vec::new();
-    for part in table.tables("required")? {
-        let id = part.text("id")?;
-        if id.is_empty() {
-            return Err(part.fault("required", "without the id of a rule"));
-        }
-        let (within_lines, within_columns) =
-            (part.count("withinLines")?, part.count("withinColumns")?);
-        required.push(Required { id, within_lines, within_columns });
+    let confidence = table.text("confidence")?;
+    if !["", "low", "medium", "high"].contains(&confidence.as_str()) {
+        let what = format!("'{confidence}' is none of low, medium, high");
+        return Err(table.fault("confidence", what));
     }
     Ok(Rule {
         description,
         regex: regex(&table)?,
         path: pattern(&table, "path")?,
-        secret_group: table.count("secretGroup")?.unwrap_or(0),
+        secret_group: group(&table)?,
         entropy: table.number("entropy")?,
         keywords: lower(table.texts("keywords")?),
         tags: table.texts("tags")?,
         allowlists: allowlist_tables(&table)?.iter().map(allowlist).collect::<Result<_>>()?,
-        required,
+        filter: filter(&table, "filter", Scope::Finding)?,
+        token_efficiency: table.flag("tokenEfficiency")?,
+        specificity: grammar.specificity(&table, &id)?,
+        required: required(&table)?,
         skip_report: table.flag("skipReport")?,
         random: table.flag("random")?,
         id,
@@ -186,16 +210,64 @@ fn regex(table: &Table<'_>) -> Result<Option<Pattern>> {
     Pattern::new(source).map(Some).map_err(|e| table.fault(key, e))
 }
 
-/// What betterleaks has and this does not: better refused than a rule that finds something else.
-fn unsupported(table: &Table<'_>) -> Result<()> {
-    for key in ["filter", "prefilter"] {
-        if table.has(key) {
-            return Err(
-                table.fault(key, "expressions are not supported; use allowlists and entropy")
-            );
+/// The number of the group that is the secret, by the name of betterleaks 2 or by the older one.
+fn group(table: &Table<'_>) -> Result<usize> {
+    let key = if table.has("valueGroup") { "valueGroup" } else { "secretGroup" };
+    Ok(table.count(key)?.unwrap_or(0))
+}
+
+/// The rules that must have found something too, in the form of betterleaks 2 or in the older one.
+fn required(table: &Table<'_>) -> Result<Vec<Required>> {
+    let mut all = Vec::new();
+    for (key, tables) in
+        [("required", table.tables("required")?), ("components", table.tables("components")?)]
+    {
+        for part in tables {
+            let id = part.text("id")?;
+            if id.is_empty() {
+                return Err(part.fault(key, "without the id of a rule"));
+            }
+            let near = match key {
+                "required" => Near::Starts {
+                    lines: part.count("withinLines")?,
+                    columns: part.count("withinColumns")?,
+                },
+                _ => match part.text("within")?.as_str() {
+                    "" => Near::Anywhere,
+                    within => Near::Window(
+                        Window::parse(within).map_err(|what| part.fault("within", what))?,
+                    ),
+                },
+            };
+            all.push(Required { id, near, optional: part.flag("optional")? });
         }
     }
-    Ok(())
+    Ok(all)
+}
+
+fn filter(table: &Table<'_>, key: &str, scope: Scope) -> Result<Option<Arc<Filter>>> {
+    let source = table.text(key)?;
+    if source.trim().is_empty() {
+        return Ok(None);
+    }
+    let parsed = Filter::parse(&source, scope);
+    parsed
+        .map(|filter| Some(Arc::new(filter)))
+        .map_err(|fault| table.fault_within(key, fault.offset, &fault.what))
+}
+
+/// What rules have that would ask a provider over the network, which this scanner does not do.
+fn unused(tables: &[Table<'_>]) -> Option<String> {
+    let asks =
+        |table: &&Table<'_>| ["validate", "analyze", "revoke"].iter().any(|key| table.has(key));
+    let count = tables.iter().filter(asks).count();
+    let first = tables.iter().find(asks)?;
+    let what = format!(
+        "not used, here and in {} other rules: a scan asks no provider whether a secret still works",
+        count - 1
+    );
+    let key = ["validate", "analyze", "revoke"].into_iter().find(|key| first.has(key));
+    Some(first.warning(key.unwrap_or("validate"), &what))
 }
 
 /// The lists under the name of today, or the one under the older name.
@@ -319,7 +391,19 @@ mod tests {
             ),
             (
                 "regex = 'a'\nfilter = 'x'",
-                "rules.toml:6: rule 'ticket': filter: expressions are not supported",
+                "rules.toml:6: rule 'ticket': filter: there is no variable 'x'",
+            ),
+            (
+                "regex = 'a'\nfilter = '''\ntrue\n|| entropy(3) > 1'''",
+                "rules.toml:8: rule 'ticket': filter: expected a text, found a number",
+            ),
+            (
+                "regex = 'a'\n[[rules.components]]\nid = 'ticket'\nwithin = '3X'",
+                "rules.toml:8: rule 'ticket': within: '3X' is no distance",
+            ),
+            (
+                "regex = 'a'\nconfidence = 'sure'",
+                "rules.toml:6: rule 'ticket': confidence: 'sure' is none of low, medium, high",
             ),
             (
                 "regex = 'a'\n[[rules.required]]\nid = 'b'",

@@ -1,4 +1,6 @@
-use crate::{Allowlist, Pattern};
+use std::sync::Arc;
+
+use crate::{Allowlist, Filter, Near, Pattern};
 
 /// One kind of secret: how it looks, where it counts, what is excused.
 #[derive(Clone, Default)]
@@ -19,6 +21,12 @@ pub struct Rule {
     pub keywords: Vec<String>,
     pub tags: Vec<String>,
     pub allowlists: Vec<Allowlist>,
+    /// Where this is true of a match, it is none.
+    pub filter: Option<Arc<Filter>>,
+    /// A secret that falls into few tokens of a language model is none.
+    pub token_efficiency: bool,
+    /// Of two rules that find the same secret in a line, the one with less gives way.
+    pub specificity: i64,
     /// Other rules that must have found something near by.
     pub required: Vec<Required>,
     /// The rule is a part of others and reports nothing itself.
@@ -27,12 +35,11 @@ pub struct Rule {
     pub random: bool,
 }
 
-/// Another rule's finding without which a rule's own does not count.
+/// Another rule's finding that belongs to a rule's own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Required {
     pub id: String,
-    /// Distance of the first lines at most; `None` means anywhere in the text.
-    pub within_lines: Option<usize>,
-    /// Distance of the first columns at most; `None` means anywhere.
-    pub within_columns: Option<usize>,
+    pub near: Near,
+    /// The rule's own finding counts without it.
+    pub optional: bool,
 }

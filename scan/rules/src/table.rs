@@ -61,6 +61,22 @@ impl<'a> Table<'a> {
         self.source.fault(offset, &format!("{}{key}: {what}", self.owner))
     }
 
+    /// An error in an expression that is the text of `key`, `within` bytes from its start.
+    pub(crate) fn fault_within(&self, key: &str, within: usize, what: &str) -> Error {
+        let Some(span) = self.get(key).map(Spanned::span) else { return self.fault(key, what) };
+        let written = &self.source.text[span.clone()];
+        // TOML leaves out the line break right after the quotes of several lines.
+        let quotes =
+            if written.starts_with("'''") || written.starts_with("\"\"\"") { 3 } else { 1 };
+        let blank = match written.as_bytes().get(quotes..) {
+            Some([b'\r', b'\n', ..]) => 2,
+            Some([b'\n', ..]) => 1,
+            _ => 0,
+        };
+        let offset = (span.start + quotes + blank + within).min(span.end);
+        self.source.fault(offset, &format!("{}{key}: {what}", self.owner))
+    }
+
     /// The same text as a warning.
     pub(crate) fn warning(&self, key: &str, what: &str) -> String {
         self.fault(key, what).public().to_owned()
@@ -110,6 +126,16 @@ impl<'a> Table<'a> {
             _ => None,
         };
         parsed.map(Some).ok_or_else(|| self.mismatch(key, "a whole number from 0", value))
+    }
+
+    /// A whole number, which may be less than 0.
+    pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>> {
+        let Some(value) = self.get(key).map(Spanned::get_ref) else { return Ok(None) };
+        let parsed = match value {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        parsed.map(Some).ok_or_else(|| self.mismatch(key, "a whole number", value))
     }
 
     pub(crate) fn flag(&self, key: &str) -> Result<bool> {

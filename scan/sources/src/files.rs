@@ -9,6 +9,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use scan_engine::Occurrence;
 
 use crate::dense::Dense;
+use crate::known::OfFile;
 use crate::outcome::{Gap, Leak, Outcome};
 use crate::part::Part;
 use crate::search::{Found, Searcher};
@@ -138,7 +139,9 @@ impl Worker<'_> {
         let alone = Part::path_alone("");
         let name_is_told = found.parts.iter().any(|part| part.inner.is_empty());
         let parts = found.parts.iter().chain((!name_is_told).then_some(&alone));
-        for (file, finding) in parts.flat_map(|part| part.judge(scanner, &path, None)) {
+        let known = OfFile { symlink };
+        let at = Occurrence { path: &path, commit: None, attributes: Some(&known) };
+        for (file, finding) in parts.flat_map(|part| part.judge(scanner, &at)) {
             outcome.leaks.push(Leak {
                 finding,
                 file,
@@ -160,7 +163,7 @@ impl Worker<'_> {
 
     fn skips(&self, path: &Path) -> bool {
         let path = path.to_string_lossy();
-        self.searcher.task.scanner.skips(&Occurrence { path: &path, commit: None })
+        self.searcher.task.scanner.skips(&Occurrence::of(&path))
     }
 
     fn excepts(&self, path: &Path) -> bool {

@@ -22,6 +22,7 @@ mod archive;
 mod dense;
 mod files;
 mod git;
+mod known;
 mod log;
 mod outcome;
 mod part;

@@ -27,14 +27,9 @@ impl Part {
     }
 
     /// What counts at a place, each with its full path.
-    pub(crate) fn judge(
-        &self,
-        scanner: &Scanner,
-        path: &str,
-        commit: Option<&str>,
-    ) -> Vec<(String, Finding)> {
-        let file = format!("{path}{}", self.inner);
-        let at = Occurrence { path: &file, commit };
+    pub(crate) fn judge(&self, scanner: &Scanner, at: &Occurrence<'_>) -> Vec<(String, Finding)> {
+        let file = format!("{}{}", at.path, self.inner);
+        let at = Occurrence { path: &file, ..*at };
         let findings = scanner.judge(&self.hits, &at);
         let own = findings.into_iter().filter(|finding| self.owns(finding));
         own.map(|finding| (file.clone(), self.place(finding))).collect()

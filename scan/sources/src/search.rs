@@ -3,9 +3,10 @@ use std::io::{self, Cursor, Read, Seek};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use scan_engine::{Occurrence, Scratch};
+use scan_engine::{Before, Occurrence, Reach, Scratch};
 
 use crate::archive;
+use crate::git::Window;
 use crate::part::Part;
 use crate::sniff::{Content, SNIFF_BYTES, sniff};
 use crate::task::Task;
@@ -24,20 +25,15 @@ const EXTRACTED_BYTES_MAX: u64 = 2 << 30;
 pub(crate) struct Found {
     /// Without those that have nothing, unless there are rules for paths alone.
     pub(crate) parts: Vec<Part>,
-    /// Whether it is left open what a text has: all that it can have it shares with another one that has something.
-    pub(crate) is_open: bool,
+    /// Of a text that was searched as a whole.
+    pub(crate) reach: Reach,
     /// What could not be looked at, by its path within the input, and why.
     pub(crate) gaps: Vec<(String, String)>,
 }
 
 impl Found {
     pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.gaps.is_empty() && !self.is_open
-    }
-
-    /// What a text has is looked for when somebody asks for it.
-    pub(crate) fn open() -> Self {
-        Self { is_open: true, ..Self::default() }
+        self.parts.is_empty() && self.gaps.is_empty()
     }
 }
 
@@ -66,9 +62,11 @@ impl<'a> Searcher<'a> {
         found
     }
 
-    /// Whether a piece of a text that is in memory may have something.
-    pub(crate) fn may_hit(&mut self, bytes: &[u8]) -> bool {
-        self.task.scanner.may_hit(&mut self.scratch, bytes)
+    /// Whether a changed text has what the one before has, as far as the change in a window goes.
+    pub(crate) fn settles(&mut self, text: &[u8], window: &Window, before: Before) -> bool {
+        let Window { range, core } = window;
+        let core = core.start - range.start..core.end - range.start;
+        self.task.scanner.settles(&mut self.scratch, &text[range.clone()], &core, before)
     }
 
     /// Searches a file.
@@ -92,6 +90,7 @@ impl<'a> Searcher<'a> {
     fn text(&mut self, bytes: &[u8], found: &mut Found) {
         self.task.progress.read(bytes.len() as u64);
         let hits = self.task.scanner.search(&mut self.scratch, bytes);
+        found.reach = hits.reach();
         if !hits.is_empty() {
             found.parts.push(Part { hits, ..Part::path_alone("") });
         }
@@ -194,7 +193,7 @@ impl<'a> Searcher<'a> {
 
     /// Whether the allow lists for paths excuse all of a member of an archive.
     pub(crate) fn skips(&self, name: &str) -> bool {
-        self.task.scanner.skips(&Occurrence { path: name, commit: None })
+        self.task.scanner.skips(&Occurrence::of(name))
     }
 
     /// Reads no more than what may still come out of this archive.

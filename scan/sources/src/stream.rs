@@ -1,6 +1,7 @@
 use std::io::Read;
 
 use base_types::{Error, Result};
+use scan_engine::Occurrence;
 
 use crate::log::Unprefixed;
 use crate::outcome::{Gap, Leak, Outcome};
@@ -20,7 +21,7 @@ pub fn scan_stream(task: Task<'_>, input: &mut dyn Read, name: &str) -> Result<O
         .map_err(|e| Error::unavailable(format!("cannot read the input: {e}")))?;
     let mut outcome = Outcome::default();
     for part in &found.parts {
-        for (file, finding) in part.judge(task.scanner, name, None) {
+        for (file, finding) in part.judge(task.scanner, &Occurrence::of(name)) {
             outcome.leaks.push(Leak {
                 finding,
                 file,

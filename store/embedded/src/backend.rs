@@ -82,6 +82,7 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.control.give_way();
         self.insist(|| self.file.write_all_at(data, offset))
     }
 }

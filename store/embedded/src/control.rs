@@ -1,5 +1,6 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use base_types::Error;
 
@@ -17,6 +18,10 @@ struct State {
     patient: bool,
     /// A table is on its way into the database.
     flushing: bool,
+    /// The next table is full too, and waits for the one on its way.
+    hurried: bool,
+    /// Since when the flusher has been at work without giving way.
+    stint: Option<Instant>,
     /// The flush waits for this many bytes on a full disk.
     starved: bool,
     poison: Option<Arc<str>>,
@@ -51,6 +56,22 @@ impl From<&Failure> for Error {
 
 /// How often a write that found the disk full is tried again.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// How long the flusher works before it offers the processor to others. The kernel by itself takes
+/// it away only after some milliseconds, which is longer than a request should take.
+const STINT: Duration = Duration::from_micros(500);
+
+impl State {
+    /// If so, another begins.
+    fn is_stint_over(&mut self) -> bool {
+        let began = *self.stint.get_or_insert_with(Instant::now);
+        let over = !self.hurried && began.elapsed() >= STINT;
+        if over {
+            self.stint = None;
+        }
+        over
+    }
+}
 
 impl Control {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,7 +124,20 @@ impl Control {
     }
 
     pub(crate) fn set_flushing(&self, flushing: bool) {
-        self.change(|state| state.flushing = flushing);
+        self.change(|state| (state.flushing, state.hurried) = (flushing, false));
+    }
+
+    /// Said by the writer when it has a second table ready. A flusher that went on giving way to a
+    /// flood of writes would let the log grow, and with it the next start.
+    pub(crate) fn hurry(&self) {
+        self.lock().hurried = true;
+    }
+
+    /// Called by the flusher after every small piece of its work.
+    pub(crate) fn give_way(&self) {
+        if self.lock().is_stint_over() {
+            thread::yield_now();
+        }
     }
 
     /// Waits until the table on its way has arrived, or cannot for now.
@@ -133,5 +167,28 @@ impl Control {
     /// Waits until the store is being closed.
     pub(crate) fn await_close(&self) {
         self.wait_while(|state| state.patient);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flusher_gives_way_unless_it_is_awaited() {
+        let mut state = State::default();
+        assert!(!state.is_stint_over(), "it has only begun");
+        state.stint = Instant::now().checked_sub(STINT);
+        state.hurried = true;
+        assert!(!state.is_stint_over());
+        state.hurried = false;
+        assert!(state.is_stint_over());
+        assert!(state.stint.is_none(), "the next one has not begun");
+
+        let control = Control::default();
+        control.hurry();
+        assert!(control.lock().hurried);
+        control.set_flushing(false);
+        assert!(!control.lock().hurried, "the next table begins without haste");
     }
 }

@@ -23,6 +23,7 @@ use crate::table::{Table, start};
 pub(crate) struct Database {
     redb: redb::Database,
     path: PathBuf,
+    control: Arc<Control>,
 }
 
 /// How far the log has been moved into the database: all commits up to `applied`. The commits
@@ -100,7 +101,7 @@ impl Database {
             }
             Ok(redb)
         })?;
-        Ok(Self { redb, path })
+        Ok(Self { redb, path, control: Arc::clone(control) })
     }
 
     /// # Errors
@@ -142,6 +143,7 @@ impl Database {
                 let mut data = transaction.open_table(DATA)?;
                 let mut buffer = Vec::new();
                 for (key, slot) in table.iter() {
+                    self.control.give_way();
                     match &slot.value {
                         None => drop(data.remove(key.as_bytes())?),
                         Some(value) => {

@@ -169,9 +169,15 @@ impl Writer {
 
     fn freeze_if_due(&mut self) {
         let Some(since) = self.active_since else { return };
-        let due = self.view.load().active_bytes >= self.options.table_bytes
-            || since.elapsed() >= self.options.table_age;
-        if due && !self.control.is_flushing() && self.control.poisoned().is_none() {
+        let full = self.view.load().active_bytes >= self.options.table_bytes;
+        if self.control.is_flushing() {
+            if full {
+                self.control.hurry();
+            }
+            return;
+        }
+        let due = full || since.elapsed() >= self.options.table_age;
+        if due && self.control.poisoned().is_none() {
             self.freeze();
         }
     }

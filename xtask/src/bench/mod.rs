@@ -1,6 +1,7 @@
 //! Measures ours beside OpenBao on the same machine and disk, and says whether the bars are met.
 //! The two take turns, so that a neighbour who is busy for a while slows both.
 
+mod complete;
 mod files;
 mod leases;
 mod scan;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::bench::complete;
 use crate::folder::Folder;
 use crate::tally::Tally;
 use crate::{Result, process, setup};
@@ -37,6 +38,8 @@ struct Scanner {
     dir: &'static [&'static str],
     /// What it ends with after a scan, without findings and with them.
     codes: &'static [i32],
+    /// What it writes when it could not scan everything.
+    fault: &'static str,
 }
 
 pub(super) fn run(binary: &Path, repository: &Path) -> Result<Tally> {
@@ -44,6 +47,7 @@ pub(super) fn run(binary: &Path, repository: &Path) -> Result<Tally> {
         .map_err(|e| format!("cannot read {}: {e}", repository.display()))?;
     let scanners = scanners(binary)?;
     let place = Folder::new("scan")?;
+    let repository = complete::complete(&repository, &place.path().join("complete.git"))?;
     let files = place.path().join("files");
     unpack(&repository, &files)?;
     let mut judge = Judge::default();
@@ -75,8 +79,9 @@ fn scanners(binary: &Path) -> Result<[Scanner; 4]> {
             program: binary.to_owned(),
             git: &["scan", "git"],
             dir: &["scan", "dir"],
-            // The mirror of a repository may lack objects: that is told.
+            // What is no archive though it begins like one is told.
             codes: &[0, 1, 3],
+            fault: "run git fsck",
         },
         Scanner {
             name: "gitleaks",
@@ -84,6 +89,7 @@ fn scanners(binary: &Path) -> Result<[Scanner; 4]> {
             git: &["git", "--no-banner", "--exit-code=9"],
             dir: &["dir", "--no-banner", "--exit-code=9"],
             codes: &[0, 9],
+            fault: "ERR",
         },
         Scanner {
             name: "kingfisher",
@@ -91,6 +97,7 @@ fn scanners(binary: &Path) -> Result<[Scanner; 4]> {
             git: &["scan", "--no-validate", "--no-update-check", "--git-history", "full"],
             dir: &["scan", "--no-validate", "--no-update-check", "--git-history", "none"],
             codes: &[0, 200, 205],
+            fault: "ERROR",
         },
         Scanner {
             name: "betterleaks",
@@ -98,6 +105,7 @@ fn scanners(binary: &Path) -> Result<[Scanner; 4]> {
             git: &["git", "--no-banner", "--exit-code=9"],
             dir: &["--no-banner", "--exit-code=9", "--max-archive-depth", "0"],
             codes: &[0, 9],
+            fault: "ERR",
         },
     ])
 }
@@ -123,6 +131,10 @@ impl Scanner {
         let memory_kb = memory.ok_or_else(|| format!("{} says: {told}", self.name))?;
         if !output.status.code().is_some_and(|code| self.codes.contains(&code)) {
             return Err(format!("{} says: {told}", self.name));
+        }
+        // One that has scanned less is not compared with.
+        if let Some(line) = told.lines().find(|line| line.contains(self.fault)) {
+            return Err(format!("{} has not scanned everything: {line}", self.name));
         }
         Ok(Showing { time, memory_kb })
     }

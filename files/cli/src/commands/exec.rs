@@ -16,7 +16,7 @@ pub(crate) fn env(session: &Session) -> Result<u8, Stop> {
     let [path, command] = session.arguments("FILE COMMAND")?;
     let input = session.read(path)?;
     let (format, _) = session.formats(&input)?;
-    let open = session.open(format, &input.text)?;
+    let open = session.open_to_read(format, &input.text)?;
     let mut shell = shell(command);
     if session.flags.on("pristine") {
         shell.env_clear();
@@ -38,7 +38,8 @@ pub(crate) fn file(session: &Session) -> Result<u8, Stop> {
     let [path, command] = session.arguments("FILE COMMAND")?;
     let input = session.read(path)?;
     let (format, output) = session.formats(&input)?;
-    let plain = session.open(format, &input.text)?.plain(output, session.layout(output)?)?;
+    let plain =
+        session.open_to_read(format, &input.text)?.plain(output, session.layout(output)?)?;
     let plain = session.text_of(&input, plain);
     let name = session.flags.value("filename").unwrap_or("tmp-file");
     if name.contains('/') {

@@ -29,8 +29,9 @@ fn shown(
     let asked = session.setting("values", "STRONGROOM_SHOW_VALUES");
     let wants_values = asked.is_some_and(|word| word != "0");
     if wants_values {
-        let plain =
-            session.open(format, text).and_then(|open| Ok(open.plain(format, Layout::default())?));
+        let plain = session
+            .open_to_read(format, text)
+            .and_then(|open| Ok(open.plain(format, Layout::default())?));
         match plain {
             Ok(plain) => return Some(Zeroizing::new(plain.text)),
             Err(stop) => session.warn(&stop.text),

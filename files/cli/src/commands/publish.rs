@@ -33,7 +33,7 @@ fn publish(session: &Session, file: &Path, name: &str) -> Result<(), Stop> {
     };
     let input = session.read(&file.to_string_lossy())?;
     let (format, _) = session.formats(&input)?;
-    let open = session.open(format, &input.text)?;
+    let open = session.open_to_read(format, &input.text)?;
     let shown = shown.display();
     if !session.flags.on("yes") {
         let question = format!("uploading {shown} to {} ?", destination.place(name));

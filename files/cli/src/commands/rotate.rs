@@ -10,7 +10,7 @@ pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
     let [path] = session.arguments("FILE")?;
     let input = session.read(path)?;
     let (format, _) = session.formats(&input)?;
-    let open = session.open(format, &input.text)?;
+    let open = session.open_to_read(format, &input.text)?;
     let mut groups = open.metadata().groups.clone();
     change(session, &mut groups)?;
     let bytes = open.rotate(groups, &session.surroundings)?;
@@ -28,7 +28,7 @@ fn tree(session: &Session) -> Result<u8, Stop> {
             Found::Broken(stop) => return Err(stop),
         };
         let key = session.data_key(&file)?;
-        let open = file.open(key, session.flags.on("ignore-mac"))?;
+        let open = file.open_to_read(key, session.flags.on("ignore-mac"))?;
         let mut groups = open.metadata().groups.clone();
         change(session, &mut groups)?;
         Ok(Outcome::Change(open.rotate(groups, &session.surroundings)?))

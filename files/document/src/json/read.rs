@@ -1,9 +1,8 @@
-use std::collections::HashSet;
-
 use base_types::{Error, Result};
 
 use crate::layout::{Layout, Part};
-use crate::place::{DEPTH_MAX, invalid, too_deep};
+use crate::place::{DEPTH_MAX, invalid, room, too_deep};
+use crate::tree::repeated;
 use crate::{Element, Item, Member, Scalar, Value};
 
 /// Reads an object with where its parts stand. An integer within 64 bits is an integer, any other
@@ -80,8 +79,8 @@ impl Reader<'_> {
     fn object(&mut self) -> Result<(Value, Layout)> {
         let start = self.at;
         self.at += 1;
-        let (mut items, mut parts) = (Vec::new(), Vec::new());
-        let mut keys = HashSet::new();
+        let room = if self.depth == 1 { room(self.text) } else { 0 };
+        let (mut items, mut parts) = (Vec::with_capacity(room), Vec::with_capacity(room));
         let mut ends = self.take(b'}');
         while !ends {
             self.skip_blanks();
@@ -90,10 +89,6 @@ impl Reader<'_> {
                 return Err(self.wrong("a key in double quotes should stand here"));
             }
             let key = self.string()?;
-            if !keys.insert(key.clone()) {
-                let what = format!("the key '{key}' is there twice");
-                return Err(invalid(self.text, key_start, &what));
-            }
             if !self.take(b':') {
                 return Err(self.wrong("':' should follow the key"));
             }
@@ -101,6 +96,10 @@ impl Reader<'_> {
             items.push(Item::Member(Member { key, value }));
             parts.push(Part::value(key_start, layout));
             ends = self.closes(b'}')?;
+        }
+        if let Some((at, key)) = repeated(&items) {
+            let what = format!("the key '{key}' is there twice");
+            return Err(invalid(self.text, parts[at].span.start, &what));
         }
         Ok((Value::Map(items), Layout::flow(start..self.at, parts)))
     }
@@ -182,8 +181,8 @@ impl Reader<'_> {
         self.at += 1;
         loop {
             let rest = &self.text[self.at..];
-            let Some(length) = rest.find(|sign: char| matches!(sign, '"' | '\\' | '\0'..='\x1f'))
-            else {
+            let ends = |byte| matches!(byte, b'"' | b'\\' | ..b' ');
+            let Some(length) = rest.bytes().position(ends) else {
                 self.at = self.text.len();
                 return Err(self.wrong("the text in quotes does not end"));
             };

@@ -144,9 +144,12 @@ fn spell(scalar: &Scalar) -> Result<String> {
 }
 
 pub(crate) fn quoted(text: &str) -> String {
+    let needs_escape = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ' | 0x80..);
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
-    for sign in text.chars() {
+    let plain = text.bytes().take_while(|byte| !needs_escape(byte)).count();
+    out.push_str(&text[..plain]);
+    for sign in text[plain..].chars() {
         match sign {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),

@@ -2,13 +2,14 @@
 
 mod read;
 mod scalar;
+mod simple;
 mod write;
 
 pub(crate) use read::read;
 pub(crate) use write::Writer;
 
 use crate::layout::{Kind, Layout, hoist};
-use crate::{Item, Value};
+use crate::{Element, Item, Value};
 
 /// The indentation of sops, for files that show none of their own.
 pub(crate) const STEP: usize = 4;
@@ -31,6 +32,32 @@ fn step_within(layout: &Layout) -> Option<usize> {
         })
         .next()
         .or_else(|| values().find_map(step_within))
+}
+
+/// Whether a list holds comments, itself or within its elements, so that [`hoisted`] may move some.
+pub(crate) fn has_list_comment(items: &[Item]) -> bool {
+    items.iter().any(|item| matches!(item, Item::Member(member) if in_lists(&member.value)))
+}
+
+fn in_lists(value: &Value) -> bool {
+    match value {
+        Value::List(elements) => elements.iter().any(|element| match element {
+            Element::Comment(_) => true,
+            Element::Value(value) => has_comment(value),
+        }),
+        Value::Map(items) => has_list_comment(items),
+        Value::Scalar(_) => false,
+    }
+}
+
+fn has_comment(value: &Value) -> bool {
+    match value {
+        Value::List(_) | Value::Scalar(_) => in_lists(value),
+        Value::Map(items) => items.iter().any(|item| match item {
+            Item::Comment(_) => true,
+            Item::Member(member) => has_comment(&member.value),
+        }),
+    }
 }
 
 /// The items with the comments of list elements where reading would find them.

@@ -3,11 +3,11 @@ use std::ops::Range;
 
 use base_types::{Error, Result};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag};
 
-use super::scalar;
+use super::{scalar, simple};
 use crate::change::ANCHORED;
-use crate::layout::{Layout, Part, Remark, hoist, place_comments};
+use crate::layout::{Kind, Layout, Part, Remark, hoist, place_comments};
 use crate::place::{DEPTH_MAX, invalid, line_end, line_start, place, too_deep};
 use crate::{Comment, Element, Item, Member, Scalar, Value};
 
@@ -18,9 +18,37 @@ const ALIASED: &str = "this value is an alias or comes from one: write it out fi
 
 /// Reads the documents of a stream, each with where its parts stand.
 pub(crate) fn read(text: &str) -> Result<Vec<(Value, Layout)>> {
+    match simple::read(text) {
+        Some(document) => Ok(vec![document]),
+        None => parse(text),
+    }
+}
+
+/// The members of a text and where they stand, if it is one mapping in the first column and nothing
+/// in it can have to do with what is before or behind it.
+pub(super) fn section(text: &str) -> Option<(Vec<Item>, Vec<Part>)> {
+    let is_marker = |line: &str| ["---", "...", "%"].iter().any(|marker| line.starts_with(marker));
+    // How far a block scalar at the end reaches depends on what follows its blank lines.
+    let ends_blank = text.strip_suffix('\n').unwrap_or(text).ends_with(char::is_whitespace);
+    let may_reach_on = ends_blank && text.contains(['|', '>']);
+    if may_reach_on || text.contains(['#', '*']) || text.lines().any(is_marker) {
+        return None;
+    }
+    let mut documents = parse(text).ok()?.into_iter();
+    match (documents.next()?, documents.next()) {
+        ((Value::Map(items), Layout { kind, .. }), None) => match kind {
+            Kind::Block { indent: 0, open: None, parts, .. } => Some((items, parts)),
+            Kind::Block { .. } | Kind::Flow { .. } | Kind::Whole => None,
+        },
+        _ => None,
+    }
+}
+
+/// As [`read`], with the parser alone.
+pub(super) fn parse(text: &str) -> Result<Vec<(Value, Layout)>> {
     let mut reader = Reader::new(text)?;
     let mut documents = Vec::new();
-    while let Some((event, span)) = reader.next() {
+    while let Some((event, span)) = reader.next()? {
         if let Event::DocumentStart(..) = event {
             documents.push(reader.document(end(&span))?);
         }
@@ -32,6 +60,27 @@ pub(crate) fn read(text: &str) -> Result<Vec<(Value, Layout)>> {
     Ok(documents.into_iter().map(|document| (document.value, document.layout)).collect())
 }
 
+fn events(text: &str) -> Parser<'_, StrInput<'_>> {
+    let options = granit_parser::options! {
+        emit_anchor_events: true,
+        max_buffered_comment_events: usize::MAX,
+        flow_nesting_limit: DEPTH_MAX + 1,
+        block_nesting_limit: DEPTH_MAX + 1,
+    };
+    Parser::new_from_str_with_options(text, options)
+}
+
+/// The anchors that an alias names, which stands behind them.
+fn used_anchors(text: &str) -> Result<HashSet<usize>> {
+    let mut used = HashSet::new();
+    for next in events(text) {
+        if let (Event::Alias(id), _) = next.map_err(|error| fault(text, &error))? {
+            used.insert(id);
+        }
+    }
+    Ok(used)
+}
+
 struct Document {
     value: Value,
     layout: Layout,
@@ -39,7 +88,7 @@ struct Document {
 
 struct Reader<'a> {
     text: &'a str,
-    events: std::vec::IntoIter<(Event<'a>, Span)>,
+    events: Parser<'a, StrInput<'a>>,
     remarks: Vec<Remark>,
     /// The anchors that an alias names.
     used: HashSet<usize>,
@@ -50,41 +99,32 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Result<Self> {
-        let options = granit_parser::options! {
-            emit_anchor_events: true,
-            max_buffered_comment_events: usize::MAX,
-            flow_nesting_limit: DEPTH_MAX + 1,
-            block_nesting_limit: DEPTH_MAX + 1,
+        let used = match text.contains('*') {
+            true => used_anchors(text)?,
+            false => HashSet::new(),
         };
-        let mut events = Vec::new();
-        let mut remarks = Vec::new();
-        let mut used = HashSet::new();
-        for next in Parser::new_from_str_with_options(text, options) {
-            let (event, span) = next.map_err(|error| fault(text, &error))?;
-            match event {
-                Event::Comment(comment, _) => remarks.push(Remark {
+        let (events, remarks, anchors) = (events(text), Vec::new(), HashMap::new());
+        Ok(Self { text, events, remarks, used, anchors, aliased: 0, depth: 0 })
+    }
+
+    /// The next event but for comments, which are put aside.
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>> {
+        for next in self.events.by_ref() {
+            match next.map_err(|error| fault(self.text, &error))? {
+                (Event::Comment(comment, _), span) => self.remarks.push(Remark {
                     column: span.start.col(),
                     span: range(&span),
                     comment: Comment::new(comment),
                 }),
-                Event::Alias(id) => {
-                    used.insert(id);
-                    events.push((event, span));
-                }
-                event => events.push((event, span)),
+                event => return Ok(Some(event)),
             }
         }
-        let anchors = HashMap::new();
-        Ok(Self { text, events: events.into_iter(), remarks, used, anchors, aliased: 0, depth: 0 })
-    }
-
-    fn next(&mut self) -> Option<(Event<'a>, Span)> {
-        self.events.next()
+        Ok(None)
     }
 
     /// The next event, which the parser owes us.
     fn owed(&mut self) -> Result<(Event<'a>, Span)> {
-        self.next().ok_or_else(|| Error::internal("the YAML parser stopped early"))
+        self.next()?.ok_or_else(|| Error::internal("the YAML parser stopped early"))
     }
 
     /// A document whose start ends at `start`.
@@ -418,7 +458,10 @@ impl<'a> Reader<'a> {
         for (document, remarks) in documents.iter_mut().zip(shares) {
             let Document { value, layout } = document;
             let Value::Map(items) = value else { continue };
-            if items.is_empty() && !remarks.is_empty() {
+            if remarks.is_empty() {
+                continue;
+            }
+            if items.is_empty() {
                 // Without a mapping they are all there is.
                 let last = remarks.last().map_or(0, |remark| remark.span.end);
                 let parts = remarks.iter().map(|remark| Part::comment(remark.span.clone(), false));

@@ -75,7 +75,7 @@ impl Question {
     }
 
     /// The question of a message; nothing if it is none, or asks for a key that is not known here.
-    pub(super) fn decode(verb: Verb, message: &[u8]) -> Option<Self> {
+    pub fn decode(verb: Verb, message: &[u8]) -> Option<Self> {
         let (mut key, mut payload) = (None, Vec::new());
         for (number, bytes) in fields(message)? {
             match number {

@@ -14,10 +14,11 @@ use mutator::{Mutator, dictionary};
 /// Change it to look elsewhere; a failure names it.
 const SEED: u64 = 1;
 
-/// Mutations of one target, fewer where an input costs a lot: the store works on a disk.
+/// Mutations of one target, fewer where an input costs a lot: the store works on a disk, and so do repositories.
 fn rounds(target: &str) -> u64 {
     match target {
         "store_log" => 30,
+        "scan_archive" | "scan_git" => 600,
         _ => 6000,
     }
 }

@@ -25,7 +25,7 @@ impl Bench {
 
     fn search(&mut self, text: &str, path: &str) -> Vec<Finding> {
         let hits = self.scanner.search(&mut self.scratch, text.as_bytes());
-        self.scanner.judge(&hits, &Occurrence { path, commit: None })
+        self.scanner.judge(&hits, &Occurrence::of(path))
     }
 
     /// What the rules find in an example.

@@ -12,6 +12,18 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// The cases of a folder, by their names.
+    pub(crate) fn all(folder: &str) -> Vec<Self> {
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let case = |path: &std::path::PathBuf| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            Self::parse(name, &std::fs::read_to_string(path).unwrap())
+        };
+        paths.iter().map(case).collect()
+    }
+
     pub(crate) fn parse(name: &str, text: &str) -> Self {
         let mut files: Vec<(String, String)> = Vec::new();
         let mut lines = text.lines().peekable();

@@ -17,7 +17,7 @@ const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cases");
 fn configurations_find_what_they_find_in_gitleaks() {
     let mut differences = Vec::new();
     let (mut compared, mut findings, mut refused) = (0, 0, 0);
-    let cases = cases();
+    let cases = Case::all(CASES);
     let both: Vec<_> = std::thread::scope(|scope| {
         let parts = cases.chunks(cases.len().div_ceil(THREADS));
         let threads: Vec<_> =
@@ -54,19 +54,6 @@ fn find(case: &Case) -> (Findings, Findings) {
     (gitleaks::run(home.path(), case.is_git), ours(home.path(), &files))
 }
 
-fn cases() -> Vec<Case> {
-    let mut paths: Vec<_> =
-        std::fs::read_dir(CASES).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-        .iter()
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap();
-            Case::parse(name, &std::fs::read_to_string(path).unwrap())
-        })
-        .collect()
-}
-
 fn ours(home: &Path, files: &[(String, Option<String>)]) -> Findings {
     let fault = |e: base_types::Error| e.public().to_owned();
     let config = Config::open(&home.join("config.toml")).map_err(fault)?;
@@ -76,7 +63,7 @@ fn ours(home: &Path, files: &[(String, Option<String>)]) -> Findings {
     for (path, commit) in files {
         let bytes = std::fs::read(home.join("files").join(path)).unwrap();
         let hits = scanner.search(&mut scratch, &bytes);
-        let at = Occurrence { path, commit: commit.as_deref() };
+        let at = Occurrence { path, commit: commit.as_deref(), attributes: None };
         found.extend(scanner.judge(&hits, &at).iter().map(|finding| of(finding, &at)));
     }
     found.sort();

@@ -34,7 +34,8 @@ fn leaks(scanner: &Scanner) -> Vec<Leak> {
     let commit = Commit { id: "0123456789".repeat(4), message: "m".into(), ..Commit::default() };
     let at = |path: &str, commit: Option<Arc<Commit>>| {
         let id = commit.as_ref().map(|commit| commit.id.clone());
-        let found = scanner.judge(&hits, &Occurrence { path, commit: id.as_deref() });
+        let found =
+            scanner.judge(&hits, &Occurrence { path, commit: id.as_deref(), attributes: None });
         let leaks = found.into_iter().map(|finding| Leak {
             finding,
             file: path.into(),

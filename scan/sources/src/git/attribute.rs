@@ -2,16 +2,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gix::ObjectId;
-use scan_engine::{Finding, Scanner};
+use scan_engine::{Before, Finding, Occurrence, Reach, Scanner};
 
-use crate::git::blobs::{FoundBlobs, windows};
+use crate::git::blobs::{FoundBlobs, Kept, Window, windows};
 use crate::git::changes::Change;
 use crate::git::lines::{Added, similarity};
+use crate::git::objects::Objects;
 use crate::git::remote::Remote;
+use crate::known::OfCommit;
 use crate::outcome::{Commit, Leak};
 use crate::part::Part;
 use crate::search::{Found, Searcher};
-use crate::sniff::is_binary_to_git;
+use crate::sniff::{Content, is_binary_to_git, sniff};
 
 /// From so much likeness on git takes a new file for one that was gone elsewhere.
 const MOVED: f64 = 0.5;
@@ -19,20 +21,27 @@ const MOVED: f64 = 0.5;
 const GONE_MAX: usize = 100;
 
 /// Says which of what was found in blobs a change brought in.
-pub(crate) struct Attribution<'a> {
-    pub(crate) scanner: &'a Scanner,
-    pub(crate) repository: &'a gix::Repository,
+pub(crate) struct Attribution<'a, 's> {
     pub(crate) found: &'a FoundBlobs,
     pub(crate) remote: &'a Remote,
     /// Files that are no objects yet, by the ids that git would give them.
     pub(crate) unstored: &'a HashMap<ObjectId, Vec<u8>>,
+    pub(crate) searcher: &'a mut Searcher<'s>,
+    pub(crate) objects: &'a mut dyn Objects,
 }
 
-impl Attribution<'_> {
+/// A blob that was searched again.
+struct Again {
+    text: Arc<Vec<u8>>,
+    found: Found,
+    /// The lines that its change added, if they are known.
+    added: Option<Vec<Added>>,
+}
+
+impl Attribution<'_, '_> {
     /// The leaks that the changes of one commit brought in. `commit` describes it, and is asked if there are any.
     pub(crate) fn leaks(
-        &self,
-        searcher: &mut Searcher<'_>,
+        mut self,
         changes: &[Change],
         id: Option<ObjectId>,
         commit: &dyn Fn() -> Arc<Commit>,
@@ -42,7 +51,7 @@ impl Attribution<'_> {
         let mut leaks = Vec::new();
         let mut described: Option<Arc<Commit>> = None;
         for change in changes {
-            for (file, finding) in self.findings(searcher, change, &gone, id.as_deref())? {
+            for (file, finding) in self.findings(change, &gone, id.as_deref(), commit)? {
                 let commit = Some(Arc::clone(described.get_or_insert_with(commit)));
                 let mut leak =
                     Leak { finding, file, symlink: String::new(), commit, link: String::new() };
@@ -54,33 +63,41 @@ impl Attribution<'_> {
     }
 
     fn findings(
-        &self,
-        searcher: &mut Searcher<'_>,
+        &mut self,
         change: &Change,
         gone: &[ObjectId],
         commit: Option<&str>,
+        describe: &dyn Fn() -> Arc<Commit>,
     ) -> Result<Vec<(String, Finding)>, String> {
         let Some(new) = change.new else { return Ok(Vec::new()) };
         if change.is_new_file() && gone.contains(&new) {
             // The file was moved as it is.
             return Ok(Vec::new());
         }
-        let mut added = None;
-        let looked_up;
+        let scanner = self.searcher.task.scanner;
+        let known = OfCommit { describe, remote: self.remote };
+        let at = Occurrence { path: &change.path, commit, attributes: Some(&known) };
+        let mut again = None;
         let found = match self.found.get(&new) {
-            Some(found) if found.is_open => {
-                let text = self.blob(new)?;
-                let lines = added.insert(self.added(change, &text, gone)?);
-                looked_up = look_up(searcher, &text, lines);
-                Some(&looked_up)
+            _ if scanner.skips(&at) => None,
+            Some(Kept::Findings { found, .. }) => Some(found),
+            Some(kept @ Kept::Again { reach, .. }) => {
+                Some(&again.insert(self.search(change, new, kept, *reach)?).found)
             }
-            found => found,
+            None => None,
         };
-        let mut findings = self.judge(found, &change.path, commit);
-        if findings.iter().any(|(plain, _, finding)| *plain && finding.start_line > 0) {
-            let added = match added {
-                Some(added) => added,
-                None => self.added(change, &self.blob(new)?, gone)?,
+        let mut findings = judge(scanner, found, &at);
+        // What is too large to be held is compared with nothing.
+        let is_large = matches!(self.found.get(&new), Some(Kept::Findings { is_large: true, .. }));
+        if !is_large && findings.iter().any(|(plain, _, finding)| *plain && finding.start_line > 0)
+        {
+            let added = match again {
+                Some(Again { added: Some(added), .. }) => added,
+                Some(Again { text, .. }) => self.added(change, &text, gone)?,
+                None => {
+                    let text = self.blob(new)?;
+                    self.added(change, &text, gone)?
+                }
             };
             findings.retain_mut(|(plain, _, finding)| {
                 !*plain || finding.start_line == 0 || keep_added(finding, &added)
@@ -89,27 +106,40 @@ impl Attribution<'_> {
         Ok(findings.into_iter().map(|(_, file, finding)| (file, finding)).collect())
     }
 
-    /// What counts at a path, and whether it is in the file itself, not in an archive.
-    fn judge(
-        &self,
-        found: Option<&Found>,
-        path: &str,
-        commit: Option<&str>,
-    ) -> Vec<(bool, String, Finding)> {
-        let parts = found.map_or(&[][..], |found| &found.parts);
-        let alone = Part::path_alone("");
-        let name_is_told = parts.iter().any(|part| part.inner.is_empty());
-        let parts = parts.iter().chain((!name_is_told).then_some(&alone));
-        let judged = parts.flat_map(|part| {
-            let plain = part.inner.is_empty();
-            let findings = part.judge(self.scanner, path, commit).into_iter();
-            findings.map(move |(file, finding)| (plain, file, finding))
-        });
-        judged.collect()
+    /// Searches a blob again, unless there is nothing in or around the lines that a change of it added.
+    fn search(
+        &mut self,
+        change: &Change,
+        new: ObjectId,
+        kept: &Kept,
+        reach: Reach,
+    ) -> Result<Again, String> {
+        let text = self.blob(new)?;
+        let mut added = None;
+        // What a new file was before is looked for only if it has something.
+        if !change.is_new_file() && sniff(&text) == Content::Text {
+            let lines = added.insert(self.added(change, &text, &[])?);
+            let ranges = lines.first().map(|lines| lines.ranges(&text));
+            let before = Before { has_hits: true, reach };
+            let settles = |window: &Window| self.searcher.settles(&text, window, before);
+            if ranges.is_some_and(|ranges| {
+                kept.misses(&ranges)
+                    || windows(&text, &ranges).is_some_and(|windows| windows.iter().all(settles))
+            }) {
+                return Ok(Again { text, found: Found::default(), added });
+            }
+        }
+        let found = self.searcher.bytes(&text);
+        Ok(Again { text, found, added })
     }
 
     /// The lines that a change added to each of what was before; nothing where git knows no lines.
-    fn added(&self, change: &Change, text: &[u8], gone: &[ObjectId]) -> Result<Vec<Added>, String> {
+    fn added(
+        &mut self,
+        change: &Change,
+        text: &[u8],
+        gone: &[ObjectId],
+    ) -> Result<Vec<Added>, String> {
         if is_binary_to_git(text) {
             return Ok(Vec::new());
         }
@@ -124,7 +154,11 @@ impl Attribution<'_> {
     }
 
     /// What a new file was before, if it is one that is gone elsewhere, with changes.
-    fn moved_from(&self, text: &[u8], gone: &[ObjectId]) -> Result<Option<Vec<u8>>, String> {
+    fn moved_from(
+        &mut self,
+        text: &[u8],
+        gone: &[ObjectId],
+    ) -> Result<Option<Arc<Vec<u8>>>, String> {
         let mut best = None;
         let mut likeness = MOVED;
         for id in gone.iter().take(GONE_MAX) {
@@ -142,20 +176,30 @@ impl Attribution<'_> {
         Ok(best)
     }
 
-    fn blob(&self, id: ObjectId) -> Result<Vec<u8>, String> {
-        if let Some(bytes) = self.unstored.get(&id) {
-            return Ok(bytes.clone());
+    fn blob(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, String> {
+        match self.unstored.get(&id) {
+            Some(bytes) => Ok(Arc::new(bytes.clone())),
+            None => self.objects.read(id),
         }
-        let object = self.repository.find_object(id).map_err(|e| e.to_string())?;
-        Ok(object.detach().data)
     }
 }
 
-/// Searches a text of which it was left open what it has, unless nothing is in or around the added lines.
-fn look_up(searcher: &mut Searcher<'_>, text: &[u8], added: &[Added]) -> Found {
-    let ranges = added.first().map(|added| added.ranges(text)).unwrap_or_default();
-    let has_any = windows(text, &ranges).into_iter().any(|window| searcher.may_hit(&text[window]));
-    if has_any { searcher.bytes(text) } else { Found::default() }
+/// What counts at a place, and whether it is in the file itself, not in an archive.
+fn judge(
+    scanner: &Scanner,
+    found: Option<&Found>,
+    at: &Occurrence<'_>,
+) -> Vec<(bool, String, Finding)> {
+    let parts = found.map_or(&[][..], |found| &found.parts);
+    let alone = Part::path_alone("");
+    let name_is_told = parts.iter().any(|part| part.inner.is_empty());
+    let parts = parts.iter().chain((!name_is_told).then_some(&alone));
+    let judged = parts.flat_map(|part| {
+        let plain = part.inner.is_empty();
+        let findings = part.judge(scanner, at).into_iter();
+        findings.map(move |(file, finding)| (plain, file, finding))
+    });
+    judged.collect()
 }
 
 /// Whether a line of the finding is new to all of what was before. Columns are those of the added lines alone, as

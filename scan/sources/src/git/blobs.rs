@@ -5,6 +5,7 @@ use std::ops::Range;
 use gix::ObjectId;
 use gix::hash::oid;
 use gix::object::Kind;
+use scan_engine::{AROUND_BYTES, AROUND_LINES, Before, Reach};
 
 use crate::git::delta::Novel;
 use crate::git::resolve::{Relation, Verdict, Visit};
@@ -14,14 +15,56 @@ use crate::search::{Found, Searcher};
 use crate::sniff::{Content, is_binary_to_git, sniff};
 use crate::task::Task;
 
-/// How far around a change a blob is searched for what the change may have completed. What is longer, a key of several
-/// lines, is replaced as a whole and not in its middle.
-const REACH: usize = 1024;
-/// How much further, for the line to be whole: what is decoded has to be seen from its start.
-const LINE_MAX: usize = 16 << 10;
+/// So long the lines around a change may be on each side, for it to be searched alone.
+const LINES_BYTES_MAX: usize = 16 << 10;
 
-/// What the blobs hold, without those that hold nothing.
-pub(crate) type FoundBlobs = HashMap<ObjectId, Found>;
+/// The blobs that hold something, and what to do to know what.
+pub(crate) type FoundBlobs = HashMap<ObjectId, Kept>;
+
+/// What is kept of a blob that has something.
+pub(crate) enum Kept {
+    /// All that was found, as the blob is too large to be held, or this is little.
+    Findings { found: Found, is_large: bool },
+    /// The blob is searched again when a change is to be told that brought it in. So however much is found, it takes up
+    /// little memory.
+    Again {
+        reach: Reach,
+        /// Where matches are, if they are known and few.
+        spans: Option<Box<[Range<u32>]>>,
+    },
+}
+
+/// So much of what it finds each thread keeps, in bytes.
+const FINDINGS_BYTES_MAX: usize = 4 << 20;
+
+/// Of so many matches the places are kept.
+const SPANS_MAX: usize = 64;
+
+impl Kept {
+    fn again(found: &Found) -> Self {
+        let hits = match found.parts.as_slice() {
+            [part] if part.inner.is_empty() && part.hits.len() <= SPANS_MAX => Some(&part.hits),
+            _ => None,
+        };
+        let spans = hits.and_then(|hits| {
+            let small = |at: usize| u32::try_from(at).ok();
+            let spans = hits.spans().map(|span| Some(small(span.start)?..small(span.end)?));
+            let spans: Box<[Range<u32>]> = spans.collect::<Option<_>>()?;
+            // What rules for paths say is at no place.
+            (spans.len() == hits.len()).then_some(spans)
+        });
+        Self::Again { reach: found.reach, spans }
+    }
+
+    /// Whether it is known that no match touches the lines that a change added.
+    pub(crate) fn misses(&self, added: &[Range<usize>]) -> bool {
+        let Self::Again { spans: Some(spans), .. } = self else { return false };
+        let touches = |span: &Range<u32>, lines: &Range<usize>| {
+            span.start as usize <= lines.end && lines.start <= span.end as usize + 1
+        };
+        !spans.iter().any(|span| added.iter().any(|lines| touches(span, lines)))
+    }
+}
 
 /// Searches every blob of a repository once.
 pub(crate) fn search_all(task: Task<'_>, store: &Store, gaps: &mut Vec<Gap>) -> FoundBlobs {
@@ -38,25 +81,56 @@ pub(crate) fn search_all(task: Task<'_>, store: &Store, gaps: &mut Vec<Gap>) -> 
 /// Searches blobs, as one thread does.
 pub(crate) struct BlobVisitor<'a> {
     searcher: Searcher<'a>,
+    /// Whether changed versions of a text are searched as if they were none.
+    searches_all: bool,
     pub(crate) found: FoundBlobs,
+    findings_bytes: usize,
     pub(crate) gaps: Vec<Gap>,
 }
 
 impl<'a> BlobVisitor<'a> {
     pub(crate) fn new(task: Task<'a>) -> Self {
-        Self { searcher: Searcher::new(task), found: FoundBlobs::new(), gaps: Vec::new() }
+        let searches_all = task.limits.searches_all;
+        Self {
+            searcher: Searcher::new(task),
+            searches_all,
+            found: FoundBlobs::new(),
+            findings_bytes: 0,
+            gaps: Vec::new(),
+        }
     }
 
-    /// Whether all that a text can have is in what it shares with another one.
-    fn changes_are_clean(&mut self, bytes: &[u8], novel: &Novel) -> bool {
-        let windows = windows(bytes, novel);
-        let searched: usize = windows.iter().map(Range::len).sum();
-        // To search nearly all of it in pieces and then all of it again is no gain.
-        if searched > bytes.len() / 2 {
+    /// Whether a text has what the one has of which it is a changed version.
+    fn settles(&mut self, bytes: &[u8], novel: &Novel, before: Before) -> bool {
+        let Some(windows) = windows(bytes, novel) else { return false };
+        let searched: usize = windows.iter().map(|window| window.range.len()).sum();
+        // To search nearly all of it in pieces is no gain.
+        if self.searches_all || searched > bytes.len() / 8 * 7 {
             return false;
         }
-        self.searcher.task.progress.read(bytes.len() as u64);
-        windows.into_iter().all(|window| !self.searcher.may_hit(&bytes[window]))
+        let settles = windows.iter().all(|window| self.searcher.settles(bytes, window, before));
+        if settles {
+            self.searcher.task.progress.read(bytes.len() as u64);
+        }
+        settles
+    }
+
+    fn note(&mut self, id: &oid, found: Found, is_large: bool) {
+        let gaps = found.gaps.iter();
+        let place = |inner: &String| format!("object {id}{inner}");
+        self.gaps.extend(gaps.map(|(inner, reason)| Gap::fault(place(inner), reason)));
+        if found.parts.is_empty() {
+            return;
+        }
+        let bytes = found.parts.iter().map(|part| part.hits.size()).sum::<usize>();
+        let is_little = self.findings_bytes + bytes <= FINDINGS_BYTES_MAX;
+        let kept = if is_large || is_little {
+            self.findings_bytes += bytes;
+            Kept::Findings { found, is_large }
+        } else {
+            Kept::again(&found)
+        };
+        self.found.insert(id.into(), kept);
     }
 }
 
@@ -68,33 +142,28 @@ impl Visit for BlobVisitor<'_> {
         }
         if let (
             Content::Text,
-            Relation::Delta { parent: parent @ (Verdict::Clean | Verdict::Found), novel },
+            Relation::Delta { parent: parent @ Verdict::Text { is_found, reach }, novel },
         ) = (content, relation)
-            && self.changes_are_clean(bytes, novel)
+            && self.settles(bytes, novel, Before { has_hits: is_found, reach })
         {
-            if parent == Verdict::Found {
-                self.found.insert(id.into(), Found::open());
+            if is_found {
+                self.found.insert(id.into(), Kept::Again { reach, spans: None });
             }
             return parent;
         }
         let found = self.searcher.bytes(bytes);
-        let is_clean = found.is_empty();
-        if !is_clean {
-            self.found.insert(id.into(), found);
-        }
+        let is_found = !found.parts.is_empty();
+        let reach = found.reach;
+        self.note(id, found, false);
         match content {
-            Content::Text if is_clean => Verdict::Clean,
-            Content::Text => Verdict::Found,
+            Content::Text => Verdict::Text { is_found, reach },
             _ => Verdict::Other,
         }
     }
 
     fn stream(&mut self, id: &oid, bytes: &mut dyn Read) {
         match self.searcher.stream(bytes) {
-            Ok(found) if found.is_empty() => {}
-            Ok(found) => {
-                self.found.insert(id.into(), found);
-            }
+            Ok(found) => self.note(id, found, true),
             Err(e) => self.lost(id, &e.to_string()),
         }
     }
@@ -104,56 +173,222 @@ impl Visit for BlobVisitor<'_> {
     }
 }
 
-/// The lines around what is new, in their order.
-pub(crate) fn windows(bytes: &[u8], novel: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut windows: Vec<Range<usize>> = Vec::new();
-    for range in novel {
-        let start = line_start(bytes, range.start.saturating_sub(REACH));
-        let end = line_end(bytes, (range.end + REACH).min(bytes.len()));
+/// What is around a change.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Window {
+    /// Whole lines, as far as the change reaches.
+    pub(crate) range: Range<usize>,
+    /// From the first to the last byte that is new.
+    pub(crate) core: Range<usize>,
+}
+
+/// The windows around what is new, in their order. `None` if their lines are too long.
+pub(crate) fn windows(bytes: &[u8], novel: &[Range<usize>]) -> Option<Vec<Window>> {
+    let mut windows: Vec<Window> = Vec::new();
+    for changed in novel.chunk_by(|one, next| next.start <= one.end + 2 * AROUND_BYTES) {
+        let core = changed[0].start..changed[changed.len() - 1].end;
+        let range = window_start(bytes, core.start)?..window_end(bytes, core.end)?;
         match windows.last_mut() {
-            Some(last) if last.end >= start => last.end = last.end.max(end),
-            _ => windows.push(start..end),
+            Some(last) if last.range.end >= range.start => {
+                last.range.end = last.range.end.max(range.end);
+                last.core.end = core.end;
+            }
+            _ => windows.push(Window { range, core }),
         }
     }
-    windows
+    Some(windows)
 }
 
-fn line_start(bytes: &[u8], at: usize) -> usize {
-    let from = at.saturating_sub(LINE_MAX);
-    memchr::memrchr(b'\n', &bytes[from..at]).map_or(from, |newline| from + newline + 1)
+fn window_start(bytes: &[u8], at: usize) -> Option<usize> {
+    let from = at.saturating_sub(AROUND_BYTES + LINES_BYTES_MAX);
+    let mut breaks = memchr::memrchr_iter(b'\n', &bytes[from..at]).skip(AROUND_LINES);
+    match breaks.find(|newline| from + newline + 1 + AROUND_BYTES <= at) {
+        Some(newline) => Some(from + newline + 1),
+        None => (from == 0).then_some(0),
+    }
 }
 
-fn line_end(bytes: &[u8], at: usize) -> usize {
-    let until = (at + LINE_MAX).min(bytes.len());
-    memchr::memchr(b'\n', &bytes[at..until]).map_or(until, |newline| at + newline + 1)
+fn window_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let until = bytes.len().min(at + AROUND_BYTES + LINES_BYTES_MAX);
+    let mut breaks = memchr::memchr_iter(b'\n', &bytes[at..until]).skip(AROUND_LINES);
+    match breaks.find(|newline| newline + 1 >= AROUND_BYTES) {
+        Some(newline) => Some(at + newline + 1),
+        None => (until == bytes.len()).then_some(until),
+    }
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn windows_reach_to_whole_lines_around_changes_and_join() {
-        let bytes = "0123456789abcde\n".repeat(10_000).into_bytes();
-        let check = |novel: Novel, expected: Vec<Range<usize>>| {
-            assert_eq!(windows(&bytes, &novel), expected)
+        let check = |line: &str, novel: &[Range<usize>], expected: &[Range<usize>]| {
+            let bytes = line.repeat(160_000 / line.len()).into_bytes();
+            let windows = windows(&bytes, novel).unwrap();
+            let ranges: Vec<Range<usize>> =
+                windows.into_iter().map(|window| window.range).collect();
+            assert_eq!(ranges, expected);
         };
-        check(vec![], vec![]);
-        check(std::iter::once(0..0).collect(), std::iter::once(0..1040).collect());
+        // A thousand bytes are more than 26 lines of 16 bytes.
+        let line = "0123456789abcde\n";
+        check(line, &[], &[]);
+        check(line, &[0..0], &[0..1024]);
+        check(line, &[1..1], &[0..1040]);
         check(
-            vec![10_000..10_010, 11_000..11_000, 50_000..50_001],
-            vec![8976..12_032, 48_976..51_040],
+            line,
+            &[10_000..10_010, 11_000..11_000, 50_000..50_001],
+            &[8976..12_032, 48_976..51_040],
         );
-        check(
-            std::iter::once(159_999..160_000).collect(),
-            std::iter::once(158_960..160_000).collect(),
-        );
+        check(line, &[159_999..160_000], &[158_960..160_000]);
+        // And less than so many lines of a hundred.
+        let line = format!("{}\n", "x".repeat(99));
+        check(&line, &[50_000..50_010], &[47_400..52_700]);
     }
 
     #[test]
-    fn a_line_without_end_is_cut() {
+    fn where_lines_are_too_long_there_are_no_windows() {
         let bytes = vec![b'x'; 100_000];
-        let expected: Vec<Range<usize>> = std::iter::once(32_592..67_409).collect();
-        assert_eq!(windows(&bytes, &std::iter::once(50_000..50_001).collect::<Novel>()), expected);
+        assert_eq!(windows(&bytes, &[50_000..50_001]), None);
+        let window = Window { range: 0..10_000, core: 5000..5001 };
+        assert_eq!(windows(&bytes[..10_000], &[5000..5001]).unwrap(), [window]);
+    }
+
+    /// One rule of each kind that may go wrong where only a change is searched.
+    const RULES: &[&str] = &[
+        "id = 'short'\nregex = 'tkt_[a-z0-9]{12}'\nkeywords = ['tkt_']",
+        "id = 'lines'\nregex = '''name\\s*=\\s*\"([^\"\\n]+)\"'''",
+        "id = 'key'\nregex = '''-----BEGIN KEY-----[a-z \\n]{1,20000}?-----END KEY-----'''",
+        "id = 'headless'\nregex = '''[a-z \\n]{0,700}omega'''",
+        "id = 'gated'\nregex = '''\\b[0-9a-f]{32}\\b'''\nkeywords = ['acme']",
+        // Where one match ends the next begins: which of them start with `y` changes far away.
+        "id = 'chain'\nregex = '[xy]{6}'\n[[rules.allowlists]]\nregexes = ['^x']",
+    ];
+
+    /// What is put into texts, so that it comes, goes and is completed.
+    const FRAGMENTS: &[&str] = &[
+        "tkt_aaaaaaaaaaaa",
+        "tkt_",
+        "aaaaaaaaaaaa",
+        "dGt0X2FhYWFhYWFhYWFhYQ==",
+        "%74kt_bbbbbbbbbbbb",
+        "name = \"value\"\n",
+        "name\n\n\n\n\n=",
+        "= \"value\"\n",
+        "-----BEGIN KEY-----\n",
+        "-----END KEY-----\n",
+        " omega ",
+        "acme",
+        "0123456789abcdef0123456789abcdef",
+        " gitleaks:allow",
+        "x",
+        "\n",
+    ];
+
+    /// The numbers of a linear congruence, the same in each run.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (self.0 >> 33) as usize % end.max(1)
+        }
+
+        fn fragment(&mut self) -> &'static str {
+            FRAGMENTS[self.below(FRAGMENTS.len())]
+        }
+
+        fn text(&mut self) -> Vec<u8> {
+            let mut text = String::new();
+            for _ in 0..300 {
+                match self.below(150) {
+                    0 => text.push_str(self.fragment()),
+                    1 => text.push_str(&"xy".repeat(self.below(900))),
+                    _ => text.push_str("some words of a line\n"),
+                }
+            }
+            text.into_bytes()
+        }
+
+        /// Some bytes go, and something comes, at one to three places.
+        fn delta(&mut self, base: &[u8]) -> Vec<u8> {
+            let mut places: Vec<usize> =
+                (0..=self.below(3)).map(|_| self.below(base.len())).collect();
+            places.sort_unstable();
+            let (mut instructions, mut length, mut copied) = (Vec::new(), 0, 0);
+            for place in places {
+                length += copy(copied..place, &mut instructions);
+                copied = copied.max(place) + [0, 0, 1, 5, 30][self.below(5)];
+                if self.below(4) > 0 {
+                    // A part of it may be what was there.
+                    let fragment = self.fragment();
+                    let fragment = &fragment[self.below(2) * self.below(fragment.len())..];
+                    instructions.push(u8::try_from(fragment.len()).unwrap());
+                    instructions.extend(fragment.as_bytes());
+                    length += fragment.len();
+                }
+            }
+            length += copy(copied..base.len(), &mut instructions);
+            let size = |size: usize| {
+                let group = |shift: usize| (size >> shift & 0x7F) as u8;
+                [group(0) | 0x80, group(7) | 0x80, group(14)]
+            };
+            [&size(base.len())[..], &size(length), &instructions].concat()
+        }
+    }
+
+    fn copy(range: Range<usize>, instructions: &mut Vec<u8>) -> usize {
+        if !range.is_empty() {
+            instructions.push(0xFF);
+            instructions.extend((range.start as u32).to_le_bytes());
+            instructions.extend(&(range.len() as u32).to_le_bytes()[..3]);
+        }
+        range.len()
+    }
+
+    /// A text of which only what is around a change is searched has nothing that a search of all of it finds.
+    #[test]
+    fn changes_settle_what_whole_texts_say() {
+        let rules = RULES.iter().map(|rule| format!("[[rules]]\n{rule}\n"));
+        let all = rules.clone().collect::<String>();
+        for (number, rules) in rules.chain([all]).enumerate() {
+            let config = scan_rules::Config::parse(&rules, "rules.toml").unwrap();
+            let scanner = scan_engine::Scanner::new(config, Default::default()).unwrap();
+            let progress = crate::Progress::default();
+            let task = Task { scanner: &scanner, limits: Default::default(), progress: &progress };
+            let mut visitor = BlobVisitor::new(task);
+            let mut numbers = Numbers(number as u64);
+            let settled = (0..30).map(|_| versions(&mut visitor, &mut numbers)).sum::<usize>();
+            assert!(settled > 10, "{rules}: {settled}");
+        }
+    }
+
+    /// Makes a text and changed versions of it, each from the one before; how many of them needed no whole search.
+    fn versions(visitor: &mut BlobVisitor<'_>, numbers: &mut Numbers) -> usize {
+        let mut text = numbers.text();
+        let found = visitor.searcher.bytes(&text);
+        let (mut is_found, mut reach) = (!found.parts.is_empty(), found.reach);
+        let mut settled = 0;
+        for _ in 0..8 {
+            let delta = numbers.delta(&text);
+            let mut changed = Vec::new();
+            let novel = crate::git::delta::apply(&text, &delta, &mut changed).unwrap();
+            let found = visitor.searcher.bytes(&changed);
+            if visitor.settles(&changed, &novel, Before { has_hits: is_found, reach }) {
+                settled += 1;
+                let spans: Vec<Range<usize>> =
+                    found.parts.iter().flat_map(|part| part.hits.spans()).collect();
+                assert!(is_found || spans.is_empty(), "{spans:?} {novel:?}");
+                let touches = |span: &Range<usize>| {
+                    novel.iter().any(|new| new.start < span.end && span.start < new.end)
+                };
+                assert!(!spans.iter().any(touches), "{spans:?} {novel:?}");
+            } else {
+                (is_found, reach) = (!found.parts.is_empty(), found.reach);
+            }
+            text = changed;
+        }
+        settled
     }
 }

@@ -1,12 +1,14 @@
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use gix::ObjectId;
 use gix::hash::oid;
-use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryRef;
+use gix::objs::{CommitRefIter, TreeRefIter};
 
 use crate::git::blobs::FoundBlobs;
 use crate::git::commits::Node;
+use crate::git::objects::Objects;
 use crate::git::trees::Marks;
 
 /// A file that a commit, or the index, has otherwise than what was before.
@@ -43,14 +45,14 @@ pub(crate) enum Wanted<'a> {
 
 /// Compares trees.
 pub(crate) struct Differ<'a> {
-    repository: &'a gix::Repository,
+    objects: &'a mut dyn Objects,
     wanted: Wanted<'a>,
     changes: Vec<Change>,
 }
 
 impl<'a> Differ<'a> {
-    pub(crate) fn new(repository: &'a gix::Repository, wanted: Wanted<'a>) -> Self {
-        Self { repository, wanted, changes: Vec::new() }
+    pub(crate) fn new(objects: &'a mut dyn Objects, wanted: Wanted<'a>) -> Self {
+        Self { objects, wanted, changes: Vec::new() }
     }
 
     /// What a commit changes against its parent. A merge changes what it has otherwise than all that it merges.
@@ -64,19 +66,33 @@ impl<'a> Differ<'a> {
         self.compare(parents.first().copied(), Some(commit.tree), &mut String::new())?;
         let mut changes = std::mem::take(&mut self.changes);
         for parent in parents.iter().skip(1) {
-            let tree = self.repository.find_tree(*parent).map_err(|e| e.to_string())?;
-            changes.retain_mut(|change| {
-                let entry = tree.lookup_entry_by_path(&change.path).ok().flatten();
-                change.before.push(entry.map(|entry| entry.object_id()));
-                change.new.is_some() && change.before.last() != Some(&change.new)
-            });
+            for change in &mut changes {
+                change.before.push(self.entry(*parent, &change.path)?);
+            }
+            changes
+                .retain(|change| change.new.is_some() && change.before.last() != Some(&change.new));
         }
         Ok(changes)
     }
 
-    fn tree_of(&self, id: ObjectId) -> Result<ObjectId, String> {
-        let commit = self.repository.find_commit(id).map_err(|e| e.to_string())?;
-        commit.tree_id().map(gix::Id::detach).map_err(|e| e.to_string())
+    fn tree_of(&mut self, id: ObjectId) -> Result<ObjectId, String> {
+        let commit = self.objects.read(id)?;
+        let tree = CommitRefIter::from_bytes(&commit, gix::hash::Kind::Sha1).tree_id();
+        tree.map_err(|e| e.to_string())
+    }
+
+    /// What is at a path below a tree, if anything is.
+    fn entry(&mut self, tree: ObjectId, path: &str) -> Result<Option<ObjectId>, String> {
+        let mut at = tree;
+        for name in path.split('/') {
+            let data = self.objects.read(at)?;
+            let entry = entries(&data)?.into_iter().find(|entry| entry.filename == name);
+            match entry {
+                Some(entry) => at = entry.oid.into(),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(at))
     }
 
     fn compare(
@@ -134,10 +150,8 @@ impl<'a> Differ<'a> {
         outcome
     }
 
-    fn data(&self, tree: Option<ObjectId>) -> Result<Vec<u8>, String> {
-        let Some(id) = tree else { return Ok(Vec::new()) };
-        let object = self.repository.find_object(id).map_err(|e| e.to_string())?;
-        Ok(object.data.clone())
+    fn data(&mut self, tree: Option<ObjectId>) -> Result<Arc<Vec<u8>>, String> {
+        tree.map_or_else(|| Ok(Arc::default()), |id| self.objects.read(id))
     }
 
     fn wants_tree(&self, tree: Option<ObjectId>) -> bool {

@@ -11,6 +11,7 @@ mod changes;
 mod commits;
 mod delta;
 mod lines;
+mod objects;
 mod pack;
 mod remote;
 mod resolve;
@@ -27,13 +28,15 @@ use base_types::{Error, Result};
 use gix::bstr::{BString, ByteSlice};
 use gix::{ObjectId, ThreadSafeRepository};
 
+pub(crate) use crate::git::blobs::Window;
 pub use crate::git::remote::Platform;
 
 use crate::git::attribute::Attribution;
 use crate::git::blobs::{BlobVisitor, FoundBlobs, search_all};
 use crate::git::changes::{Change, Differ, Wanted};
 use crate::git::commits::{Node, describe};
-use crate::git::remote::Remote;
+use crate::git::objects::{Objects, Reader};
+pub(crate) use crate::git::remote::Remote;
 use crate::git::resolve::{Relation, Visit};
 use crate::git::store::Store;
 use crate::git::trees::Marks;
@@ -167,17 +170,24 @@ impl<'a> GitScan<'a> {
             Wanted::Found { marks: &marks, blobs: &found }
         };
         let unstored = HashMap::new();
-        let leaks = self.each(commits, |searcher, repository, commit| {
-            let changes = Differ::new(repository, wanted).of(commit)?;
-            self.attribute(searcher, repository, &found, &unstored, &changes, Some(commit.id))
+        let leaks = self.each(commits, Some(&store), |searcher, objects, repository, commit| {
+            let changes = Differ::new(objects, wanted).of(commit)?;
+            let attribution = Attribution {
+                found: &found,
+                remote: &self.remote,
+                unstored: &unstored,
+                searcher,
+                objects,
+            };
+            leaks(attribution, repository, &changes, Some(commit.id))
         });
-        self.keep(leaks, &found);
+        self.keep(leaks);
     }
 
     /// The changes of some commits first, then the blobs that they brought in.
     fn some(&mut self, commits: &[Node]) {
-        let changes = self.each(commits, |_, repository, commit| {
-            Ok(vec![(commit.id, Differ::new(repository, Wanted::All).of(commit)?)])
+        let changes = self.each(commits, None, |_, objects, _, commit| {
+            Ok(vec![(commit.id, Differ::new(objects, Wanted::All).of(commit)?)])
         });
         let (changes, faults): (Vec<_>, Vec<_>) = changes.into_iter().partition(Result::is_ok);
         self.outcome.gaps.extend(faults.into_iter().filter_map(Result::err));
@@ -185,43 +195,30 @@ impl<'a> GitScan<'a> {
             changes.into_iter().flatten().flatten().collect();
         let unstored = HashMap::new();
         let found = self.search(changes.iter().flat_map(|(_, changes)| changes), &unstored);
-        let leaks = self.each(&changes, |searcher, repository, (id, changes)| {
-            self.attribute(searcher, repository, &found, &unstored, changes, Some(*id))
+        let leaks = self.each(&changes, None, |searcher, objects, repository, (id, changes)| {
+            let attribution = Attribution {
+                found: &found,
+                remote: &self.remote,
+                unstored: &unstored,
+                searcher,
+                objects,
+            };
+            leaks(attribution, repository, changes, Some(*id))
         });
-        self.keep(leaks, &found);
+        self.keep(leaks);
     }
 
     fn pending(&mut self, repository: &gix::Repository, pending: &Pending) {
         let found = self.search(pending.changes.iter(), &pending.unstored);
-        let mut searcher = Searcher::new(self.task);
-        let leaks = self.attribute(
-            &mut searcher,
-            repository,
-            &found,
-            &pending.unstored,
-            &pending.changes,
-            None,
-        );
-        self.keep(vec![leaks.map_err(|reason| Gap::fault("changes", reason))], &found);
-    }
-
-    fn attribute(
-        &self,
-        searcher: &mut Searcher<'_>,
-        repository: &gix::Repository,
-        found: &FoundBlobs,
-        unstored: &HashMap<ObjectId, Vec<u8>>,
-        changes: &[Change],
-        id: Option<ObjectId>,
-    ) -> Result<Vec<Leak>, String> {
-        let scanner = self.task.scanner;
-        let attribution =
-            Attribution { scanner, repository, found, remote: &self.remote, unstored };
-        let describe = || match id {
-            Some(id) => describe(repository, &repository.open_mailmap(), id),
-            None => Arc::new(Commit::pending()),
+        let attribution = Attribution {
+            found: &found,
+            remote: &self.remote,
+            unstored: &pending.unstored,
+            searcher: &mut Searcher::new(self.task),
+            objects: &mut &*repository,
         };
-        attribution.leaks(searcher, changes, id, &describe)
+        let leaks = leaks(attribution, repository, &pending.changes, None);
+        self.keep(vec![leaks.map_err(|reason| Gap::fault("changes", reason))]);
     }
 
     /// Searches the blobs that changes brought in, each once.
@@ -263,14 +260,27 @@ impl<'a> GitScan<'a> {
     fn each<T: Sync + HasId, R: Send>(
         &self,
         items: &[T],
-        work: impl Fn(&mut Searcher<'a>, &gix::Repository, &T) -> Result<Vec<R>, String> + Sync,
+        store: Option<&Store>,
+        work: impl Fn(
+            &mut Searcher<'a>,
+            &mut dyn Objects,
+            &gix::Repository,
+            &T,
+        ) -> Result<Vec<R>, String>
+        + Sync,
     ) -> Vec<Result<Vec<R>, Gap>> {
         self.task.progress.expect(items.len() as u64);
         let numbers: Vec<usize> = (0..items.len()).collect();
-        let start = || (Searcher::new(self.task), Vec::new());
-        let answers = self.each_with(&numbers, start, |(searcher, answers), repository, number| {
+        let start = || (Searcher::new(self.task), store.map(Reader::new), Vec::new());
+        let answers = self.each_with(&numbers, start, |state, repository, number| {
+            let (searcher, reader, answers) = state;
             let item = &items[*number];
-            match work(searcher, repository, item) {
+            let mut library = repository;
+            let objects: &mut dyn Objects = match reader {
+                Some(reader) => reader,
+                None => &mut library,
+            };
+            match work(searcher, objects, repository, item) {
                 Ok(list) if list.is_empty() => {}
                 Ok(list) => answers.push((*number, Ok(list))),
                 Err(reason) => {
@@ -281,7 +291,7 @@ impl<'a> GitScan<'a> {
             }
             self.task.progress.step(1);
         });
-        let mut answers: Vec<_> = answers.into_iter().flat_map(|(_, answers)| answers).collect();
+        let mut answers: Vec<_> = answers.into_iter().flat_map(|(.., answers)| answers).collect();
         answers.sort_by_key(|(number, _)| *number);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
@@ -315,7 +325,7 @@ impl<'a> GitScan<'a> {
         })
     }
 
-    fn keep(&mut self, leaks: Vec<Result<Vec<Leak>, Gap>>, found: &FoundBlobs) {
+    fn keep(&mut self, leaks: Vec<Result<Vec<Leak>, Gap>>) {
         for leaks in leaks {
             match leaks {
                 Ok(leaks) => {
@@ -325,11 +335,6 @@ impl<'a> GitScan<'a> {
                 }
                 Err(gap) => self.outcome.gaps.push(gap),
             }
-        }
-        for (id, found) in found {
-            let gaps = found.gaps.iter();
-            let place = |inner: &String| format!("object {id}{inner}");
-            self.outcome.gaps.extend(gaps.map(|(inner, reason)| Gap::fault(place(inner), reason)));
         }
     }
 
@@ -374,6 +379,19 @@ impl HasId for (ObjectId, Vec<Change>) {
     fn id(&self) -> ObjectId {
         self.0
     }
+}
+
+/// The leaks that the changes of a commit brought in, or those that are not committed yet.
+fn leaks(
+    attribution: Attribution<'_, '_>,
+    repository: &gix::Repository,
+    changes: &[Change],
+    id: Option<ObjectId>,
+) -> Result<Vec<Leak>, String> {
+    attribution.leaks(changes, id, &|| match id {
+        Some(id) => describe(repository, &repository.open_mailmap(), id),
+        None => Arc::new(Commit::pending()),
+    })
 }
 
 /// Whether a rule for paths looks at folders. Their names are known only where a path is whole, so then all changes are

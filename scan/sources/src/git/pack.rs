@@ -49,6 +49,12 @@ enum Stored {
     Broken,
 }
 
+/// Where an object comes from, by the numbers of nodes.
+pub(crate) enum Link {
+    Whole,
+    DeltaOf(u32),
+}
+
 /// The root of a tree of deltas, by the number of its node.
 #[derive(Clone, Copy)]
 pub(crate) struct Tree {
@@ -81,6 +87,24 @@ impl Pack {
         let mut pack = Self { path, file, index, nodes, end };
         pack.read_heads();
         Ok(pack)
+    }
+
+    /// The node of an object, if it is in this pack.
+    pub(crate) fn node(&self, id: &oid) -> Option<u32> {
+        let offset = self.index.pack_offset_at_index(self.index.lookup(id)?);
+        let find = self.nodes.binary_search_by_key(&offset, |node| node.offset);
+        find.ok().and_then(|node| u32::try_from(node).ok())
+    }
+
+    /// How an object is stored. `None` if that cannot be read, or it is a delta of what is not there.
+    pub(crate) fn link(&self, node: u32) -> Option<Link> {
+        let Node { stored, base, .. } = self.nodes[node as usize];
+        match stored {
+            Stored::Whole(_) => Some(Link::Whole),
+            // A base comes to an end in what is whole, or it is a loop.
+            Stored::Delta if self.root(node as usize).is_some() => Some(Link::DeltaOf(base)),
+            Stored::Delta | Stored::Broken => None,
+        }
     }
 
     /// The place of an object in the index, if it is in this pack.

@@ -60,6 +60,24 @@ impl Remote {
         Self { platform, url }
     }
 
+    /// Where the repository is published, or nothing.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What the platform is called in expressions.
+    pub(crate) fn platform(&self) -> &'static str {
+        match self.platform {
+            Platform::AzureDevOps => "azuredevops",
+            Platform::Bitbucket => "bitbucket",
+            Platform::Gitea => "gitea",
+            Platform::GitHub => "github",
+            Platform::GitLab => "gitlab",
+            Platform::None => "none",
+            Platform::Unknown => "unknown",
+        }
+    }
+
     /// A page that shows a leak, or nothing.
     pub(crate) fn link(&self, leak: &Leak) -> String {
         let Some(id) = leak.commit_id() else { return String::new() };

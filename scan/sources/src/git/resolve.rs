@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gix::hash::oid;
 use gix::object::Kind;
+use scan_engine::Reach;
 
 use crate::git::delta::{self, Novel};
 use crate::git::pack::{Inflater, Pack, Tree};
@@ -11,7 +12,7 @@ use crate::progress::Progress;
 /// What is held of one object at most. An object that is stored whole is streamed beyond it.
 pub(crate) const OBJECT_BYTES_MAX: u64 = 128 << 20;
 /// What one thread holds of the objects above the one that it looks at. More of them is made again when it is needed.
-const HELD_BYTES_MAX: usize = 32 << 20;
+const HELD_BYTES_MAX: usize = 16 << 20;
 
 /// Who looks at objects. Each thread has its own.
 pub(crate) trait Visit: Send {
@@ -39,10 +40,8 @@ pub(crate) enum Relation<'a> {
 /// What was made of an object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    /// It has nothing.
-    Clean,
-    /// It is a text, and may have something.
-    Found,
+    /// It is a text, and whether it has something.
+    Text { is_found: bool, reach: Reach },
     /// It is no text, or was not looked at.
     Other,
 }
@@ -248,7 +247,7 @@ impl<'a, V: Visit> Walk<'a, V> {
 
     fn keep_spare(&mut self, bytes: Vec<u8>) {
         // Large buffers are given back, so that one large object does not stay for the rest of the scan.
-        if bytes.capacity() <= 1 << 20 && self.spare.len() < 64 {
+        if bytes.capacity() <= 256 << 10 && self.spare.len() < 16 {
             self.spare.push(bytes);
         }
     }

@@ -23,10 +23,21 @@ pub(crate) struct Store {
 }
 
 /// An object in a file of its own.
-struct Loose {
+pub(crate) struct Loose {
     path: PathBuf,
     /// Its place among the loose ones.
     number: usize,
+}
+
+/// Where an object is.
+pub(crate) enum Place<'a> {
+    /// By the number of the pack and of the node in it.
+    Packed {
+        pack: &'a Pack,
+        number: usize,
+        node: u32,
+    },
+    Loose(&'a Loose),
 }
 
 impl Store {
@@ -58,6 +69,14 @@ impl Store {
             before += pack.len();
         }
         self.loose.get(id).map(|loose| before + loose.number)
+    }
+
+    /// Where an object is.
+    pub(crate) fn place(&self, id: &oid) -> Option<Place<'_>> {
+        let mut packs = self.packs.iter().enumerate();
+        let packed = packs
+            .find_map(|(number, pack)| Some(Place::Packed { pack, number, node: pack.node(id)? }));
+        packed.or_else(|| self.loose.get(id).map(Place::Loose))
     }
 
     /// The name of an object by its number.
@@ -171,29 +190,45 @@ impl Store {
 }
 
 impl Loose {
-    /// Shows an object if it is of `kind`, and says whether it is: <https://git-scm.com/docs/gitformat-loose>.
+    /// Shows an object if it is of `kind`, and says whether it is.
     fn show(&self, kind: Kind, id: &oid, visitor: &mut dyn Visit) -> io::Result<bool> {
-        let mut content = BufReader::new(ZlibDecoder::new(BufReader::new(File::open(&self.path)?)));
-        let mut head = Vec::new();
-        (&mut content).take(64).read_until(0, &mut head)?;
-        let head = std::str::from_utf8(&head).ok().and_then(|head| head.strip_suffix('\0'));
-        let (name, size) = head.and_then(|head| head.split_once(' ')).ok_or_else(broken)?;
+        let (name, size, content) = self.open()?;
         if name.as_bytes() != kind.as_bytes() {
             return Ok(false);
         }
-        let size: u64 = size.parse().map_err(|_| broken())?;
         if size > OBJECT_BYTES_MAX {
             visitor.stream(id, &mut content.take(size));
             return Ok(true);
         }
-        let mut bytes = Vec::new();
-        content.take(size + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 != size {
-            return Err(broken());
-        }
-        visitor.object(id, &bytes, Relation::None);
+        visitor.object(id, &whole(content, size)?, Relation::None);
         Ok(true)
     }
+
+    /// The content, of whatever kind.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let (_, size, content) = self.open()?;
+        if size > OBJECT_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 128 MiB"));
+        }
+        whole(content, size)
+    }
+
+    /// Its kind, its size, and what follows: <https://git-scm.com/docs/gitformat-loose>.
+    fn open(&self) -> io::Result<(String, u64, impl Read + use<>)> {
+        let mut content = BufReader::new(ZlibDecoder::new(BufReader::new(File::open(&self.path)?)));
+        let mut head = Vec::new();
+        (&mut content).take(64).read_until(0, &mut head)?;
+        let head = String::from_utf8(head).ok();
+        let head = head.as_deref().and_then(|head| head.strip_suffix('\0'));
+        let (name, size) = head.and_then(|head| head.split_once(' ')).ok_or_else(broken)?;
+        Ok((name.to_owned(), size.parse().map_err(|_| broken())?, content))
+    }
+}
+
+fn whole(content: impl Read, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    content.take(size + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == size { Ok(bytes) } else { Err(broken()) }
 }
 
 fn broken() -> io::Error {

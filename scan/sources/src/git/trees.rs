@@ -5,7 +5,7 @@ use gix::ObjectId;
 use gix::hash::oid;
 use gix::object::Kind;
 use gix::objs::TreeRefIter;
-use scan_engine::{Hits, Occurrence, Scanner};
+use scan_engine::Scanner;
 
 use crate::git::blobs::FoundBlobs;
 use crate::git::commits::Node;
@@ -50,8 +50,11 @@ impl<'a> Marks<'a> {
         store.visit(Kind::Tree, &mut visitors, task.progress);
         let mut marks = Self { store, leads: vec![false; store.numbers()], names: HashSet::new() };
         let (mut above, mut marked, mut missing) = (Vec::new(), Vec::new(), HashSet::new());
-        for visitor in visitors {
-            above.extend(visitor.above);
+        for mut visitor in visitors {
+            // Most trees are in many others, in the same one of a pack again and again.
+            visitor.above.sort_unstable();
+            visitor.above.dedup();
+            above.append(&mut visitor.above);
             marked.extend(visitor.marked);
             missing.extend(visitor.missing);
             gaps.extend(visitor.gaps);
@@ -120,8 +123,7 @@ impl TreeVisitor<'_> {
             return *known;
         }
         let path = String::from_utf8_lossy(name);
-        let at = Occurrence { path: &path, commit: None };
-        let watched = !self.scanner.judge(&Hits::default(), &at).is_empty();
+        let watched = self.scanner.watches(&path);
         self.names.insert(name.to_vec(), watched);
         watched
     }

@@ -1,0 +1,4 @@
+//! Sources on repositories that the real git makes.
+#![allow(clippy::unwrap_used)]
+
+mod versions;
