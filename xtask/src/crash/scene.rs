@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -35,7 +36,8 @@ pub(super) struct Scene<'a> {
     mount: String,
     pub(super) trap: Trap,
     /// The server, through the trap.
-    client: Client,
+    front: SocketAddr,
+    root_token: String,
     /// The lease that the act is about, if it is about one.
     lease: String,
     /// How many accounts were given a role.
@@ -93,8 +95,8 @@ impl<'a> Scene<'a> {
             let grace = if act == Act::Retire { "1s" } else { "1h" };
             system.static_role(&mut client, &mount, &accounts, grace)?;
         }
-        let client = Client::with_token(front, &server.root_token);
-        Ok(Self { act, system, mount, trap, client, lease: String::new(), adopted: 0 })
+        let (root_token, lease) = (server.root_token.clone(), String::new());
+        Ok(Self { act, system, mount, trap, front, root_token, lease, adopted: 0 })
     }
 
     /// What goes before the act.
@@ -122,12 +124,15 @@ impl<'a> Scene<'a> {
     }
 
     /// Does it. `watcher` asks the server without being noticed by the trap.
-    pub(super) fn act(&mut self, watcher: &mut Client) -> Result<()> {
+    pub(super) fn act(&self, watcher: &mut Client) -> Result<()> {
+        // An act may have got its answer before the server was killed; the connection over which it
+        // came is broken all the same, and nobody has noticed yet.
+        let mut client = Client::with_token(self.front, &self.root_token);
         let empty = json!({});
         let (method, path, body) = match self.act {
             Act::Adopt => {
                 let account = self.account();
-                return self.system.static_role(&mut self.client, &self.mount, &[account], "");
+                return self.system.static_role(&mut client, &self.mount, &[account], "");
             }
             Act::Expire => return is_over(|| Act::Expire.has_leases(watcher)),
             Act::Retire => {
@@ -151,7 +156,7 @@ impl<'a> Scene<'a> {
                 ("POST", format!("/v1/{}/{}", self.mount, self.system.rotate_root()), empty)
             }
         };
-        self.client.expect(method, &path, &body).map(drop)
+        client.expect(method, &path, &body).map(drop)
     }
 
     /// What must hold as soon as the server is back: what it gives out logs in.

@@ -182,7 +182,7 @@ impl Trial<'_> {
     /// How the act ended; nothing if the server was killed first.
     fn act(
         &mut self,
-        scene: &mut Scene<'_>,
+        scene: &Scene<'_>,
         sender: Sender<Moment>,
         moments: &Receiver<Moment>,
     ) -> Option<Result<()>> {
