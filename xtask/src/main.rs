@@ -15,6 +15,7 @@ mod examples;
 mod folder;
 mod http;
 mod interop;
+mod moto;
 mod options;
 mod postgres;
 mod process;

@@ -27,6 +27,17 @@ pub fn encrypt<W: Write>(
     output: W,
     random: &dyn Random,
 ) -> Result<Encrypting<W>> {
+    begin(recipients, form, output, None, random)
+}
+
+/// As [`encrypt`], for a content whose length in bytes may be known.
+fn begin<W: Write>(
+    recipients: &[Box<dyn Recipient>],
+    form: Form,
+    output: W,
+    length: Option<usize>,
+    random: &dyn Random,
+) -> Result<Encrypting<W>> {
     let file_key = FileKey::new(random_array(random));
     let mut stanzas = Vec::new();
     let mut labels = None;
@@ -48,7 +59,7 @@ pub fn encrypt<W: Write>(
         Form::Binary => Body::Binary(output),
     };
     body.write_all(Header::text(&stanzas, &file_key).as_bytes())?;
-    Ok(Encrypting(Sealer::new(body, &file_key, random)?))
+    Ok(Encrypting(Sealer::new(body, &file_key, length, random)?))
 }
 
 /// A file that is being written. It is whole only after [`Encrypting::finish`].
@@ -109,10 +120,18 @@ pub fn decrypt<'a, R: Read + 'a>(
     let start = start_of(&mut input)?;
     let is_armored = is_armored(&start);
     let input = BufReader::with_capacity(CHUNK_BUFFER, Cursor::new(start).chain(input));
-    if is_armored {
-        return open(BufReader::new(ArmorReader::new(input)), identities);
+    open_in(is_armored, input, identities)
+}
+
+fn open_in<'a, R: BufRead + 'a>(
+    is_armored: bool,
+    input: R,
+    identities: &[Box<dyn Identity + '_>],
+) -> Result<Box<dyn Read + 'a>> {
+    match is_armored {
+        true => open(BufReader::new(ArmorReader::new(input)), identities),
+        false => open(input, identities),
     }
-    open(input, identities)
 }
 
 /// Large enough that reading a chunk takes few calls.
@@ -162,7 +181,7 @@ pub fn encrypt_bytes(
     plain: &[u8],
     random: &dyn Random,
 ) -> Result<Vec<u8>> {
-    let mut writer = encrypt(recipients, form, Vec::new(), random)?;
+    let mut writer = begin(recipients, form, Vec::new(), Some(plain.len()), random)?;
     writer.write_all(plain)?;
     Ok(writer.finish()?)
 }
@@ -177,6 +196,7 @@ pub fn decrypt_bytes(
 ) -> Result<Secret<Vec<u8>>> {
     // No file is shorter than its content, so that nothing moves and leaves a copy.
     let mut plain = Zeroizing::new(Vec::with_capacity(file.len()));
-    decrypt(file, identities)?.read_to_end(&mut plain)?;
+    let is_armored = is_armored(&start_of(&mut &*file)?);
+    open_in(is_armored, file, identities)?.read_to_end(&mut plain)?;
     Ok(Secret::new(std::mem::take(&mut *plain)))
 }

@@ -8,8 +8,8 @@ pub type FileKey = Secret<[u8; 16]>;
 /// <https://c2sp.org/age#file-key>
 pub(crate) const FILE_KEY_LENGTH: usize = size_of::<FileKey>();
 
-/// What decrypts files that were encrypted for a recipient.
-pub trait Identity {
+/// What decrypts files that were encrypted for a recipient, several of them at a time.
+pub trait Identity: Send + Sync {
     /// The file key from the stanzas of a header; nothing if none is for this identity.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl<F: Fn() -> Result<Secret<String>>> ScryptIdentity<F> {
     }
 }
 
-impl<F: Fn() -> Result<Secret<String>>> Identity for ScryptIdentity<F> {
+impl<F: Fn() -> Result<Secret<String>> + Send + Sync> Identity for ScryptIdentity<F> {
     fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>> {
         // It is the only one, or the header would have been refused.
         let Some(stanza) = stanzas.iter().find(|stanza| stanza.tag() == TAG) else {

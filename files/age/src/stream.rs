@@ -42,14 +42,22 @@ pub(crate) struct Sealer<W> {
 }
 
 impl<W: Write> Sealer<W> {
-    pub(crate) fn new(mut output: W, file_key: &FileKey, random: &dyn Random) -> io::Result<Self> {
+    /// `length` is that of the content in bytes if it is known: where the room for a chunk grows, a
+    /// part of the content stays behind in memory, and all of it has to be wiped.
+    pub(crate) fn new(
+        mut output: W,
+        file_key: &FileKey,
+        length: Option<usize>,
+        random: &dyn Random,
+    ) -> io::Result<Self> {
         let salt = random_array(random);
         output.write_all(&salt)?;
+        let room = length.map_or(CHUNK, |length| length.min(CHUNK)) + TAG_LENGTH;
         Ok(Self {
             output,
             key: payload_key(file_key, &salt),
             counter: Counter::default(),
-            chunk: Zeroizing::new(Vec::with_capacity(SEALED_CHUNK)),
+            chunk: Zeroizing::new(Vec::with_capacity(room)),
         })
     }
 
@@ -121,7 +129,7 @@ impl<R: Read> Opener<R> {
             input,
             key: payload_key(file_key, &salt),
             counter: Counter::default(),
-            sealed: Vec::with_capacity(SEALED_CHUNK),
+            sealed: Vec::new(),
             // As large as the first chunk. No later one is larger, so that nothing moves.
             plain: Zeroizing::default(),
             start: 0,

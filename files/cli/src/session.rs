@@ -8,8 +8,8 @@ use files_document::Format;
 use files_sops::config::{self, Config, Rule};
 use files_sops::keyservice::KeyServices;
 use files_sops::{
-    DataKey, EncryptedFile, Failure, KeyGroups, Layout, MasterKey, OpenFile, SOURCES, Surroundings,
-    Unwrapped, Written,
+    DataKey, EncryptedFile, Failure, Identities, KeyGroups, Layout, MasterKey, OpenFile, SOURCES,
+    Surroundings, Unwrapped, Written,
 };
 use zeroize::Zeroizing;
 
@@ -87,9 +87,10 @@ impl Session {
             // One of each for the whole process, which ends after this call.
             clock: Box::leak(Box::new(SystemClock::default())),
             random: Box::leak(Box::new(KernelRandom::default())),
-            ask: prompt::passphrase,
+            person: &prompt::passphrase,
             services: KeyServices::default(),
             unwrapped: Unwrapped::default(),
+            identities: Identities::default(),
         };
         let program = program.to_owned();
         let config = OnceLock::new();
@@ -171,16 +172,14 @@ impl Session {
 
     /// How a file of `format` is laid out: as the flag says, or where there is no layout to keep as
     /// the configuration does.
-    pub(crate) fn layout(&self, format: Format) -> Result<Layout, Stop> {
-        match self.flags.count("indent")?.filter(|blanks| *blanks > 0) {
-            Some(blanks) => Ok(Layout { indent: Some(blanks), anew: true }),
-            // Reading a file needs no configuration, so what is wrong with it is no matter here.
-            None => {
-                let config = self.config().ok().flatten();
-                let indent = config.and_then(|config| config.indent(format));
-                Ok(Layout { indent, anew: false })
-            }
-        }
+    pub(crate) fn layout(
+        &self,
+        format: Format,
+    ) -> Result<Layout<impl FnOnce() -> Option<usize>>, Stop> {
+        let given = self.flags.count("indent")?.filter(|blanks| *blanks > 0);
+        // Reading a file needs no configuration, so what is wrong with it is no matter here.
+        let configured = move || self.config().ok().flatten()?.indent(format);
+        Ok(Layout { indent: move || given.or_else(configured), anew: given.is_some() })
     }
 
     /// The text of what was made from the input, with a warning if its layout is another one.

@@ -1,6 +1,6 @@
 //! Trees encrypted and decrypted, value by value.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use base_crypto::{Random, sha256};
 use files_document::{Comment, Item, Scalar};
@@ -26,7 +26,7 @@ pub(crate) struct Opened {
 /// The encrypted forms of values by their place and plaintext. A value that has not changed gets
 /// back the form that it had, so that only changed ones differ in the file.
 #[derive(Default)]
-pub(crate) struct Stash(HashMap<[u8; 32], VecDeque<Form>>);
+pub(crate) struct Stash(BTreeMap<[u8; 32], VecDeque<Form>>);
 
 /// How a plaintext was written.
 struct Form {

@@ -19,10 +19,9 @@ pub struct Protection {
 }
 
 /// How a text is to be laid out.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Layout {
-    /// Blanks for a level where there is no layout to keep; nothing for what sops does.
-    pub indent: Option<usize>,
+pub struct Layout<Indent: FnOnce() -> Option<usize>> {
+    /// Blanks for a level, asked for where there is no layout to keep; nothing for what sops does.
+    pub indent: Indent,
     /// Whether even a layout that could be kept is made anew.
     pub anew: bool,
 }
@@ -72,7 +71,7 @@ pub fn encrypt(
     format: Format,
     text: &[u8],
     output: Format,
-    layout: Layout,
+    layout: Layout<impl FnOnce() -> Option<usize>>,
     protection: Protection,
     surroundings: &Surroundings<'_>,
 ) -> Result<Written> {
@@ -107,7 +106,7 @@ pub fn encrypt(
             Err(error) => new_layout = Some(error.log().to_string()),
         }
     }
-    let text = Document::emit(carrier(output), &trees, layout.indent)?;
+    let text = Document::emit(carrier(output), &trees, (layout.indent)())?;
     Ok(Written { text, new_layout })
 }
 
@@ -245,7 +244,11 @@ impl OpenFile {
     ///
     /// # Errors
     /// `Unreadable` if the other format has no place for what the file says.
-    pub fn plain(mut self, output: Format, layout: Layout) -> Result<Written> {
+    pub fn plain(
+        mut self,
+        output: Format,
+        layout: Layout<impl FnOnce() -> Option<usize>>,
+    ) -> Result<Written> {
         let mut new_layout = None;
         if output == self.file.document.format() && !layout.anew {
             match self.decrypt_text() {
@@ -256,7 +259,8 @@ impl OpenFile {
                 Err(error) => new_layout = Some(error.log().to_string()),
             }
         }
-        Ok(Written { text: Document::emit(output, &self.trees, layout.indent)?, new_layout })
+        let text = Document::emit(output, &self.trees, (layout.indent)())?;
+        Ok(Written { text, new_layout })
     }
 
     /// Makes the text that of the plain file: first the comments that are elements of lists, since

@@ -37,7 +37,7 @@ pub use emit::{emit_value, text};
 pub use failure::{Failure, FailureKind, Result};
 pub use file::{EncryptedFile, Layout, OpenFile, Protection, Written, encrypt, is_encrypted};
 pub use group::{KeyGroup, KeyGroups};
-pub use key::{KeyOption, KeySource, MasterKey, Row, SOURCES, Surroundings, Unwrapped};
+pub use key::{Identities, KeyOption, KeySource, MasterKey, Row, SOURCES, Surroundings, Unwrapped};
 pub use merge::{Ancestor, Merged};
 pub use metadata::Metadata;
 pub use outline::{Content, Outlined};

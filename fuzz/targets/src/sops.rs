@@ -1,13 +1,13 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use base_crypto::SeededRandom;
-use base_types::{Secret, Timestamp};
+use base_types::Timestamp;
 use files_document::Format;
 use files_sops::config::Config;
 use files_sops::keyservice::KeyServices;
 use files_sops::{
-    DataKey, EncryptedFile, FailureKind, Surroundings, Unwrapped, value_of_json, words,
+    DataKey, EncryptedFile, FailureKind, Identities, Surroundings, Unwrapped, value_of_json, words,
 };
 
 use crate::PLANTED;
@@ -22,12 +22,13 @@ fn with_surroundings<T>(work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
     let clock = base_types::ManualClock::at(Timestamp::from_seconds(1_767_225_600));
     let random = SeededRandom::new(KEY);
     work(&Surroundings {
-        variables: HashMap::new(),
+        variables: BTreeMap::new(),
         clock: &clock,
         random: &random,
-        ask: |_: &str| None::<Secret<String>>,
+        person: &|_: &str| None,
         services: KeyServices::default(),
         unwrapped: Unwrapped::default(),
+        identities: Identities::default(),
     })
 }
 

@@ -129,12 +129,28 @@ impl Session {
             Config::default_set()
         };
         config.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}")));
+        if config.rules.is_empty() {
+            self.tell_no_rules()?;
+        }
         self.choose_rules(&mut config)?;
         let options = Options {
             decode_depth: self.words.number("max-decode-depth")?.map_or(5, |depth| depth as usize),
             allow_comments: !self.words.on("ignore-gitleaks-allow")?,
         };
         Ok(Scanner::new(config, options)?)
+    }
+
+    /// Nothing is found without rules, which says nothing of what is scanned.
+    fn tell_no_rules(&self) -> Result<(), Stop> {
+        const NO_RULES: &str = "the configuration has no rules, so nothing can be found: add some, or extend others \
+                                with useDefault = true under [extend]";
+        match self.dialect {
+            Dialect::Strongroom => Err(Stop::error(NO_RULES)),
+            Dialect::Gitleaks => {
+                complain(&format!("warning: {NO_RULES}"));
+                Ok(())
+            }
+        }
     }
 
     fn choose_rules(&self, config: &mut Config) -> Result<(), Stop> {

@@ -1,33 +1,54 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use regex_automata::meta::{Cache, Regex};
-use regex_automata::{Anchored, Input, util::syntax};
+use regex_automata::meta::{self, Regex};
+use regex_automata::{Input, util::syntax};
 use regex_syntax::hir::Hir;
 use scan_rules::Pattern;
+
+use crate::prefix::{Prefix, PrefixCache};
 
 /// The expression of one rule or allow list, compiled when it is first needed.
 pub(crate) struct Matcher {
     expression: Expression,
     regex: OnceLock<Regex>,
+    prefix: OnceLock<Prefix>,
+}
+
+/// What one thread keeps of an expression between searches.
+#[derive(Default)]
+pub(crate) struct Cache {
+    regex: Option<meta::Cache>,
+    prefix: PrefixCache,
+}
+
+impl Cache {
+    /// In bytes.
+    pub(crate) fn memory_usage(&self) -> usize {
+        self.regex.as_ref().map_or(0, meta::Cache::memory_usage) + self.prefix.memory_usage()
+    }
 }
 
 enum Expression {
     Whole(Pattern),
-    /// What a pattern begins with.
-    Head(Hir),
+    /// Of a pattern.
+    Part(Hir),
 }
 
 /// The lazy automaton of one expression may keep so many bytes of states in each thread.
-const STATES_BYTES_MAX: usize = 1 << 20;
+pub(crate) const STATES_BYTES_MAX: usize = 1 << 20;
 
 impl Matcher {
     pub(crate) fn new(pattern: Pattern) -> Self {
-        Self { expression: Expression::Whole(pattern), regex: OnceLock::new() }
+        Self::by(Expression::Whole(pattern))
     }
 
-    pub(crate) fn of_head(head: Hir) -> Self {
-        Self { expression: Expression::Head(head), regex: OnceLock::new() }
+    pub(crate) fn of_part(part: Hir) -> Self {
+        Self::by(Expression::Part(part))
+    }
+
+    fn by(expression: Expression) -> Self {
+        Self { expression, regex: OnceLock::new(), prefix: OnceLock::new() }
     }
 
     pub(crate) fn groups(&self) -> usize {
@@ -38,27 +59,25 @@ impl Matcher {
     /// seen by `\b` and the like.
     pub(crate) fn find(
         &self,
-        cache: &mut Option<Cache>,
+        cache: &mut Cache,
         bytes: &[u8],
         range: Range<usize>,
         anchored: bool,
     ) -> Option<Range<usize>> {
+        if anchored {
+            let prefix = self.prefix.get_or_init(|| Prefix::new(self.hir()));
+            let end = prefix.end(&mut cache.prefix, bytes, range.start, range.end)?;
+            return Some(range.start..end);
+        }
         let regex = self.regex();
-        let cache = cache.get_or_insert_with(|| regex.create_cache());
-        let anchored = if anchored { Anchored::Yes } else { Anchored::No };
-        regex
-            .search_with(cache, &Input::new(bytes).range(range).anchored(anchored))
-            .map(|found| found.range())
+        let cache = cache.regex.get_or_insert_with(|| regex.create_cache());
+        regex.search_with(cache, &Input::new(bytes).range(range)).map(|found| found.range())
     }
 
     /// The first match in `text` with its groups; the first of them is the whole.
-    pub(crate) fn groups_of(
-        &self,
-        cache: &mut Option<Cache>,
-        text: &[u8],
-    ) -> Vec<Option<Range<usize>>> {
+    pub(crate) fn groups_of(&self, cache: &mut Cache, text: &[u8]) -> Vec<Option<Range<usize>>> {
         let regex = self.regex();
-        let cache = cache.get_or_insert_with(|| regex.create_cache());
+        let cache = cache.regex.get_or_insert_with(|| regex.create_cache());
         let mut captures = regex.create_captures();
         regex.search_captures_with(cache, &Input::new(text), &mut captures);
         if !captures.is_match() {
@@ -79,7 +98,7 @@ impl Matcher {
     fn hir(&self) -> &Hir {
         match &self.expression {
             Expression::Whole(pattern) => pattern.hir(),
-            Expression::Head(head) => head,
+            Expression::Part(part) => part,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::filter::Judge;
 use crate::keywords::Collector;
 use crate::matcher::Matcher;
 use crate::opening::Opening;
-use crate::reach::{Extent, head};
+use crate::reach::{Distance, Extent, head};
 use crate::trigger::{self, Trigger};
 
 /// How one rule is searched for.
@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) extent: Extent,
     /// Whether it stands for no rule but for what a far one begins with.
     pub(crate) is_head: bool,
+    /// Whether it is far, and another plan stands for what it begins with.
+    pub(crate) has_head: bool,
 }
 
 /// Where an expression is tried.
@@ -60,10 +62,10 @@ impl Plan {
                 rule.keywords.iter().map(|keyword| keywords.number(keyword.as_bytes())).collect()
             }
         };
-        let (method, wakers) = match (&rule.regex, trigger) {
+        let (method, wakers) = match (&rule.regex, &trigger) {
             (None, _) => (Method::Nowhere, Vec::new()),
             (Some(_), None) => (Method::Everywhere, Vec::new()),
-            (Some(pattern), Some(trigger)) => Method::by(&trigger, pattern.hir(), keywords),
+            (Some(pattern), Some(trigger)) => Method::by(trigger, pattern.hir(), keywords),
         };
         let judge = rule.filter.clone().map(Judge::new).transpose()?;
         let looks_far = judge.as_ref().is_some_and(|judge| judge.is_far);
@@ -77,11 +79,12 @@ impl Plan {
             is_component: false,
             extent: match &rule.regex {
                 _ if looks_far => Extent::Far,
-                None => Extent::Bytes(0),
-                Some(pattern) => Extent::of(pattern.hir()),
+                None => Extent::Near { most: Distance::Bytes(0), lead: Distance::Bytes(0) },
+                Some(pattern) => Extent::of(pattern.hir(), trigger.as_ref()),
             },
             judge,
             is_head: false,
+            has_head: false,
         };
         Ok((plan, wakers))
     }
@@ -97,10 +100,11 @@ impl Plan {
             return None;
         }
         let head = head(rule.regex.as_ref()?.hir())?;
-        let (method, wakers) = Method::by(&trigger::of(&head)?, &head, keywords);
-        let extent = Extent::of(&head);
+        let trigger = trigger::of(&head)?;
+        let (method, wakers) = Method::by(&trigger, &head, keywords);
+        let extent = Extent::of(&head, Some(&trigger));
         let plan = Self {
-            matcher: Some(Matcher::of_head(head)),
+            matcher: Some(Matcher::of_part(head)),
             path: None,
             method,
             gate: Vec::new(),
@@ -110,6 +114,7 @@ impl Plan {
             judge: None,
             extent,
             is_head: true,
+            has_head: false,
         };
         Some((plan, wakers))
     }

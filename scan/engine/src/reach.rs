@@ -1,20 +1,22 @@
 //! How far a change in a text reaches: what need not be searched again where a text was searched before it was changed.
 //!
-//! An expression is *near* if all its matches are short, or have few line breaks: a match that a change makes lies in the
-//! lines around the change. Where no near expression matches anything in these lines, all its matches are elsewhere, and
-//! so they are those that were there before. It takes twice the length of a match on each side, as one that
-//! went over the change before may have ended where another one begins now. What is not near is *far*: as long as
-//! a text has nothing that such an expression begins with, no change elsewhere completes it.
+//! An expression is *near* if all its matches are short, or have few line breaks. A match that a change makes lies near
+//! the change then, and so does one that could not begin before as another one went over its place. Where no near
+//! expression has a literal of its matches around the change, all its matches are elsewhere, and so they are those that
+//! were there before. What is not near is *far*: as long as a text has nothing that such an expression begins with, no
+//! change elsewhere completes it.
 
 use std::ops::Range;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// So many bytes around a change, and [`AROUND_LINES`] lines, are what [`Scanner::settles`](crate::Scanner::settles) has to see;
-/// and the rest of the lines at both ends.
-pub const AROUND_BYTES: usize = 1024;
+use crate::trigger::Trigger;
+
+/// So many bytes around a change, and [`AROUND_LINES`] line breaks, are what [`Scanner::settles`](crate::Scanner::settles) has
+/// to look for literals in; and the rest of the lines at both ends.
+pub const AROUND_BYTES: usize = 512;
 /// So many lines, as [`AROUND_BYTES`] says.
-pub const AROUND_LINES: usize = 26;
+pub const AROUND_LINES: usize = 14;
 
 /// Blanks of any number (`\s*`) are taken to have no more line breaks than this, and a text that has more is searched as a
 /// whole.
@@ -27,6 +29,8 @@ pub struct Reach {
     pub(crate) is_far: bool,
     /// A keyword at one place may make a match elsewhere count.
     pub(crate) waits: bool,
+    /// It has a line that something can be decoded of.
+    pub(crate) is_encoded: bool,
 }
 
 /// What is known of a text when a changed version of it is looked at.
@@ -37,56 +41,101 @@ pub struct Before {
     pub reach: Reach,
 }
 
+/// What is around a change of a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'t> {
+    /// From [`AROUND_BYTES`] and [`AROUND_LINES`] before the change, or more, to twice as much behind it; or all that there is.
+    pub text: &'t [u8],
+    /// Up to here literals are looked for: [`AROUND_BYTES`] and [`AROUND_LINES`] behind the change, or more.
+    pub around: usize,
+    /// Whether it is the first of its text.
+    pub begins: bool,
+    /// Whether `around` is the end of its text.
+    pub ends: bool,
+}
+
 /// How far a match of an expression goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Extent {
-    /// At most so many bytes.
-    Bytes(usize),
-    /// Over at most so many line breaks.
-    Breaks(usize),
+    Near {
+        most: Distance,
+        /// From the start of a match to the end of the literal by which it is found, at most; in the same unit.
+        lead: Distance,
+    },
     Far,
 }
 
+/// A distance in a text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Distance {
+    Bytes(usize),
+    /// Over so many line breaks.
+    Breaks(usize),
+}
+
 impl Extent {
-    pub(crate) fn of(hir: &Hir) -> Self {
-        let bytes = hir.properties().maximum_len().filter(|bytes| *bytes <= AROUND_BYTES / 2);
-        let breaks = || line_breaks(hir).filter(|breaks| *breaks < AROUND_LINES / 2);
-        match bytes {
-            Some(bytes) => Self::Bytes(bytes),
-            None => breaks().map_or(Self::Far, Self::Breaks),
-        }
+    /// Of an expression that is found by `trigger`, or is looked for everywhere.
+    pub(crate) fn of(hir: &Hir, trigger: Option<&Trigger>) -> Self {
+        let lead = trigger.and_then(Trigger::end_of_literal);
+        let bytes = || {
+            let most = hir.properties().maximum_len()?;
+            let lead = lead.unwrap_or(most).min(most);
+            (most + lead <= AROUND_BYTES)
+                .then_some(Self::Near { most: Distance::Bytes(most), lead: Distance::Bytes(lead) })
+        };
+        let breaks = || {
+            let most = line_breaks(hir)?;
+            let lead = if trigger.is_some_and(Trigger::is_in_first_line) { 0 } else { most };
+            (most < AROUND_LINES && most + lead <= AROUND_LINES).then_some(Self::Near {
+                most: Distance::Breaks(most),
+                lead: Distance::Breaks(lead),
+            })
+        };
+        bytes().or_else(breaks).unwrap_or(Self::Far)
     }
 
-    /// Whether the matches in a text, which was changed in `core`, leave a gap on each side of the change. A match begins
+    /// Whether the matches in a piece leave a gap on each side of the change, which is `core` of it. A match begins
     /// where the one before has ended, so what ends at another place makes the next one begin at another place too, and
     /// so on; but not beyond a gap that is as long as a match.
     pub(crate) fn stand_apart(
         self,
-        text: &[u8],
+        piece: Piece<'_>,
         core: &Range<usize>,
         matches: &[Range<usize>],
     ) -> bool {
-        let (mut from, mut before, mut behind) = (0, core.start == 0, core.end == text.len());
-        for found in matches {
-            before |= from < core.start && self.fits(text, from..found.start.min(core.start), 1);
-            behind |= core.end < found.start && self.fits(text, from.max(core.end)..found.start, 1);
-            from = found.end;
+        let Self::Near { most, lead } = self else { return false };
+        let Piece { text, around, begins, ends } = piece;
+        // What begins further behind may have its literal where nobody looked.
+        let until = lead.before(text, around);
+        let (mut from, mut before, mut behind) = (0, begins, ends);
+        let ends = matches.iter().map(|found| found.start).chain([text.len()]);
+        for (gap_end, next) in ends.zip(matches.iter().map(|found| found.end).chain([text.len()])) {
+            before |= most.fits(text, from..gap_end.min(core.start));
+            behind |= most.fits(text, from.max(core.end)..gap_end.min(until));
+            from = next;
         }
-        before |= from < core.start && self.fits(text, from..core.start, 1);
-        // What is not whole in the piece may begin at its end.
-        behind |= self.fits(text, from.max(core.end)..text.len(), 2);
         before && behind
     }
+}
 
-    /// Whether so many matches that follow each other are no longer than a gap.
-    fn fits(self, text: &[u8], gap: Range<usize>, times: usize) -> bool {
+impl Distance {
+    /// Whether it is no longer than a gap.
+    fn fits(self, text: &[u8], gap: Range<usize>) -> bool {
         match self {
-            Self::Bytes(bytes) => gap.len() >= times * bytes,
+            Self::Bytes(bytes) => gap.end >= gap.start + bytes,
             Self::Breaks(breaks) => {
-                memchr::memchr_iter(b'\n', text.get(gap).unwrap_or_default()).count()
-                    > times * breaks + 1
+                memchr::memchr_iter(b'\n', text.get(gap).unwrap_or_default()).count() > breaks
             }
-            Self::Far => false,
+        }
+    }
+
+    /// The place that is so far before `end`.
+    fn before(self, text: &[u8], end: usize) -> usize {
+        match self {
+            Self::Bytes(bytes) | Self::Breaks(bytes @ 0) => end.saturating_sub(bytes),
+            Self::Breaks(breaks) => {
+                memchr::memrchr_iter(b'\n', &text[..end]).nth(breaks - 1).unwrap_or(0)
+            }
         }
     }
 }
@@ -97,10 +146,17 @@ pub(crate) fn head(hir: &Hir) -> Option<Hir> {
         HirKind::Capture(capture) => head(&capture.sub),
         HirKind::Concat(list) => {
             let parts = (1..list.len()).rev().map(|end| Hir::concat(list[..end].to_vec()));
-            parts.into_iter().find(|part| Extent::of(part) != Extent::Far)
+            parts.into_iter().find(|part| Extent::of(part, None) != Extent::Far)
         }
         _ => None,
     }
+}
+
+/// The lines that `range` of a text touches, without the last line break.
+pub fn lines_of(text: &[u8], range: &Range<usize>) -> Range<usize> {
+    let start = memchr::memrchr(b'\n', &text[..range.start]).map_or(0, |newline| newline + 1);
+    let end = memchr::memchr(b'\n', &text[range.end..]);
+    start..end.map_or(text.len(), |newline| range.end + newline)
 }
 
 /// Whether a text has more blank lines in a row than expressions are taken to have.
@@ -172,21 +228,32 @@ fn has_line_break(class: &Class) -> bool {
 #[allow(clippy::single_range_in_vec_init, clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::trigger;
     use scan_rules::Pattern;
+
+    fn extent(source: &str) -> Extent {
+        let hir = Pattern::new(source).unwrap().hir().clone();
+        Extent::of(&hir, trigger::of(&hir).as_ref())
+    }
 
     #[test]
     fn near_is_what_is_short_or_has_few_lines() {
         let check = |source: &str, near: bool| {
-            let extent = Extent::of(Pattern::new(source).unwrap().hir());
-            assert_eq!(extent != Extent::Far, near, "{source}");
+            assert_eq!(extent(source) != Extent::Far, near, "{source}");
         };
         check(r"ghp_[0-9a-zA-Z]{36}", true);
+        check(r"ghp_[0-9a-zA-Z\n]{504}", true);
+        check(r"ghp_[0-9a-zA-Z\n]{505}", false);
+        check(r"[0-9a-zA-Z\n]{252}ghp_", true);
+        check(r"[0-9a-zA-Z\n]{253}ghp_", false);
         check(r"ey[\w-]{17,}\.ey[\w-]{17,}", true);
         check(r"key[^\n]*=\s{0,5}[a-z]+", true);
         check(r"key\s*=\s*[a-z]+", true);
         check(r"key[\s,]*[a-z]+", false);
-        check(r"key[a-z]+(?:\n|\r\n){12}", true);
-        check(r"key[a-z]+(?:\n|\r\n){13}", false);
+        check(r"key[a-z]+(?:\n|\r\n){13}", true);
+        check(r"key[a-z]+(?:\n|\r\n){14}", false);
+        check(r"[a-z]+(?:\n|\r\n){7}key", true);
+        check(r"[a-z]+(?:\n|\r\n){8}key", false);
         check(r"(?s)BEGIN.{20,20000}?END", false);
         check(r"BEGIN[\s\S]{20,100}?END", true);
         check(r"a(?:b|\n)*[a-z]+", false);
@@ -195,22 +262,33 @@ mod tests {
     #[test]
     fn matches_stand_apart_where_none_can_go_over_the_gap() {
         let text = [b'x'; 100];
+        let ten = Extent::Near { most: Distance::Bytes(10), lead: Distance::Bytes(3) };
+        let piece = Piece { text: &text, around: 90, begins: false, ends: false };
         let check = |core: Range<usize>, matches: &[Range<usize>], apart: bool| {
-            assert_eq!(Extent::Bytes(10).stand_apart(&text, &core, matches), apart, "{matches:?}");
+            assert_eq!(ten.stand_apart(piece, &core, matches), apart, "{core:?} {matches:?}");
         };
         check(40..60, &[], true);
         check(40..60, &[45..50], true);
         check(40..60, &[35..40, 75..80], true);
-        check(40..60, &[60..65, 65..70, 70..75, 75..80], true);
-        check(40..60, &[60..65, 65..70, 70..75, 75..85], false);
+        check(40..60, &[60..65, 65..70, 70..77], true);
+        // What begins at 88 has a literal that nobody looked for.
+        check(40..60, &[60..65, 65..70, 70..78], false);
         check(40..60, &[9..15, 20..25, 30..35, 37..39], false);
-        check(0..60, &[9..15, 20..25], true);
         check(9..60, &[], false);
-        check(0..100, &[0..100], true);
+        check(10..60, &[], true);
+        check(40..78, &[], false);
+        let whole = Piece { text: &text, around: 100, begins: true, ends: true };
+        assert!(ten.stand_apart(whole, &(0..100), &[0..100]));
+        assert!(!Extent::Far.stand_apart(piece, &(40..60), &[]));
         let lines = b"a\n".repeat(20);
-        assert!(Extent::Breaks(1).stand_apart(&lines, &(18..20), &[]));
-        assert!(!Extent::Breaks(5).stand_apart(&lines, &(18..20), &[]));
-        assert!(!Extent::Far.stand_apart(&lines, &(18..20), &[]));
+        let piece = Piece { text: &lines, around: 30, begins: false, ends: false };
+        let apart = |most: usize, lead: usize| {
+            let extent =
+                Extent::Near { most: Distance::Breaks(most), lead: Distance::Breaks(lead) };
+            extent.stand_apart(piece, &(18..20), &[])
+        };
+        assert!(apart(4, 0) && apart(3, 1) && apart(2, 2));
+        assert!(!apart(5, 0) && !apart(4, 1) && !apart(3, 2));
     }
 
     #[test]

@@ -2,18 +2,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use base_types::{Error, Result};
-use regex_automata::meta::Cache;
-use scan_rules::{Config, Filter, Rule};
+use scan_rules::{Config, Filter, Pattern, Rule};
 
 use crate::excuse::Excuse;
 use crate::filter::{Judge, Outcome};
 use crate::keywords::{Collector, Keywords};
-use crate::matcher::Matcher;
+use crate::matcher::{Cache, Matcher};
 use crate::occurrence::PathAlone;
 use crate::plan::{Method, Plan};
-use crate::reach::{Before, Extent};
+use crate::reach::{Before, Extent, Piece, Reach};
 use crate::search::Search;
-use crate::{Finding, Hits, Occurrence, judge};
+use crate::{Finding, Hits, Occurrence, judge, names};
 
 /// A configuration made ready to search. `Send` and `Sync`: one for all threads, with a [`Scratch`] for each.
 pub struct Scanner {
@@ -36,7 +35,8 @@ pub struct Scanner {
     pub(crate) is_far: bool,
     /// The literals of which one may make matches count that are elsewhere.
     pub(crate) gates: Vec<usize>,
-    watches_paths: bool,
+    /// For each rule for paths alone what it says of names, if that is anything.
+    names: Vec<Option<Matcher>>,
 }
 
 /// What a scan may be told besides its rules.
@@ -53,7 +53,7 @@ const LITERALS_MAX: usize = 60_000;
 
 /// The caches of one thread.
 pub struct Scratch {
-    pub(crate) caches: Vec<Option<Cache>>,
+    pub(crate) caches: Vec<Cache>,
     /// What is to be searched for each rule; empty between searches.
     pub(crate) windows: Vec<Vec<Range<usize>>>,
     /// The rules that have windows.
@@ -77,9 +77,9 @@ impl Scratch {
             return;
         }
         self.searches = 0;
-        let size: usize = self.caches.iter().flatten().map(Cache::memory_usage).sum();
+        let size: usize = self.caches.iter().map(Cache::memory_usage).sum();
         if size > CACHES_BYTES_MAX {
-            self.caches.fill_with(|| None);
+            self.caches.fill_with(Cache::default);
         }
     }
 }
@@ -117,6 +117,7 @@ impl Scanner {
             {
                 wakes.resize(collector.len(), Vec::new());
                 wakers.into_iter().for_each(|literal| wakes[literal].push(plans.len()));
+                plans[number].has_head = true;
                 plans.push(plan);
             } else {
                 is_far |= literals.is_empty();
@@ -144,6 +145,8 @@ impl Scanner {
                 gates.extend(&plan.gate);
             }
         }
+        let names = of_paths(&config);
+        let names = names.map(|pattern| names::of(pattern.hir()).map(Matcher::of_part)).collect();
         Ok(Self {
             options,
             everywhere: (0..plans.len()).filter(|number| everywhere(&plans[*number])).collect(),
@@ -152,10 +155,7 @@ impl Scanner {
             judges: all,
             prefilters: judges(&config.prefilters)?,
             gates: sorted(gates),
-            watches_paths: config
-                .rules
-                .iter()
-                .any(|rule| rule.regex.is_none() && !rule.skip_report),
+            names,
             excuses: config.allowlists.iter().map(Excuse::new).collect::<Result<_>>()?,
             keywords: collector.finish(),
             config,
@@ -167,7 +167,7 @@ impl Scanner {
     /// Caches for one thread.
     pub fn scratch(&self) -> Scratch {
         Scratch {
-            caches: self.plans.iter().map(|_| None).collect(),
+            caches: self.plans.iter().map(|_| Cache::default()).collect(),
             windows: self.plans.iter().map(|_| Vec::new()).collect(),
             woken: Vec::new(),
             seen: vec![false; self.wakes.len()],
@@ -180,18 +180,30 @@ impl Scanner {
         Search::new(self, scratch, bytes).run()
     }
 
+    /// As [`Scanner::search`], for a text that differs in `lines`, which are whole, from one that was searched before.
+    pub fn search_changed(
+        &self,
+        scratch: &mut Scratch,
+        bytes: &[u8],
+        lines: &[Range<usize>],
+        before: Reach,
+    ) -> Hits {
+        Search::new(self, scratch, bytes).run_changed(lines, before)
+    }
+
     /// Whether a changed text has the hits of the one before, and none of them where the change is. `piece` is what is
-    /// around the change, which is `core` of it, [`AROUND_BYTES`](crate::AROUND_BYTES) and
-    /// [`AROUND_LINES`](crate::AROUND_LINES) on each side up to the ends of lines. What is known of the text before holds for the
-    /// changed one then. Where it is not certain, the answer is `false`.
+    /// around the change, which is `core` of it. What is known of the text before holds for the changed one then. Where it
+    /// is not certain, the answer is `false`.
     pub fn settles(
         &self,
         scratch: &mut Scratch,
-        piece: &[u8],
+        piece: Piece<'_>,
         core: &Range<usize>,
         before: Before,
     ) -> bool {
-        Search::new(self, scratch, piece).settles(core, before)
+        // What is far may be completed anywhere.
+        !(self.is_far || before.reach.is_far)
+            && Search::new(self, scratch, piece.text).settles(piece, core, before)
     }
 
     /// What of `hits` counts at a place: findings in the order of their place in the text, then what rules say of the
@@ -206,16 +218,18 @@ impl Scanner {
 
     /// Whether there are rules for paths alone, so that [`Scanner::judge`] has something to say of bytes without hits.
     pub fn watches_paths(&self) -> bool {
-        self.watches_paths
+        !self.names.is_empty()
     }
 
-    /// Whether a rule for paths alone may have something to say of a path that ends in this one.
-    pub fn watches(&self, path: &str) -> bool {
-        let watches = |(plan, rule): (&Plan, &Rule)| {
-            let matches = |pattern: &Matcher| pattern.is_match(path.as_bytes());
-            rule.regex.is_none() && !rule.skip_report && plan.path.as_ref().is_some_and(matches)
-        };
-        self.plans.iter().zip(&self.config.rules).any(watches)
+    /// Whether a rule for paths alone may have something to say of a file with this name, if that can be said without its
+    /// folder.
+    pub fn watches(&self, name: &[u8]) -> bool {
+        self.names.iter().flatten().any(|pattern| pattern.is_match(name))
+    }
+
+    /// Whether there is a rule for paths alone that may have something to say of a file with any name.
+    pub fn watches_folders(&self) -> bool {
+        self.names.iter().any(Option::is_none)
     }
 
     /// Whether nothing at this place can be a finding, by the allow lists for all rules and what expressions say of the
@@ -230,6 +244,12 @@ impl Scanner {
     pub fn rules(&self) -> &[Rule] {
         &self.config.rules
     }
+}
+
+/// The patterns of the rules for paths alone.
+fn of_paths(config: &Config) -> impl Iterator<Item = &Pattern> {
+    let rules = config.rules.iter().filter(|rule| rule.regex.is_none() && !rule.skip_report);
+    rules.filter_map(|rule| rule.path.as_ref())
 }
 
 fn sorted(mut literals: Vec<usize>) -> Vec<usize> {

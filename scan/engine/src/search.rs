@@ -11,7 +11,7 @@ use crate::filter::{Match, Outcome, Unknown, is_too_efficient};
 use crate::hits::{ExcuseId, Hit, JudgeId};
 use crate::location::{Lines, Location};
 use crate::plan::Method;
-use crate::reach::{Before, has_gap};
+use crate::reach::{Before, Piece, Reach, has_gap, lines_of};
 use crate::scanner::{Scanner, Scratch};
 use crate::{Hits, entropy, words};
 
@@ -54,37 +54,72 @@ impl<'s> Search<'s> {
     }
 
     pub(crate) fn run(mut self) -> Hits {
-        let mut text = Cow::Borrowed(self.bytes);
-        let whole = 0..text.len();
-        self.pass(&text, std::slice::from_ref(&whole), Self::try_rule);
+        self.plain();
+        self.decoded();
+        self.finish()
+    }
+
+    /// As [`Search::run`], for a text of which the one before is known but for some whole lines.
+    pub(crate) fn run_changed(mut self, lines: &[Range<usize>], before: Reach) -> Hits {
+        self.plain();
+        // What can be decoded is in one line.
+        if before.is_encoded || lines.iter().any(|lines| self.is_encoded(lines)) {
+            self.decoded();
+        }
+        self.finish()
+    }
+
+    fn plain(&mut self) {
+        let text = self.bytes;
+        self.pass(text, std::slice::from_ref(&(0..text.len())), Self::try_rule);
         self.note_path_rules();
+    }
+
+    fn decoded(&mut self) {
+        let mut text = Cow::Borrowed(self.bytes);
         while self.passes.depth() < self.scanner.options.decode_depth {
             let Some(decoded) = self.passes.decode(&text) else { break };
+            self.hits.reach.is_encoded = true;
             text = Cow::Owned(decoded);
             let regions = self.around_decoded(text.len());
             self.pass(&text, &regions, Self::try_rule);
         }
+    }
+
+    fn is_encoded(&self, lines: &Range<usize>) -> bool {
+        self.scanner.options.decode_depth > 0
+            && Passes::default().decode(&self.bytes[lines.clone()]).is_some()
+    }
+
+    fn finish(mut self) -> Hits {
         let is_far = self.scanner.is_far || self.has_any(&self.scanner.far);
         self.hits.reach.is_far |= is_far;
         self.scratch.trim();
         self.hits
     }
 
-    /// Whether no rule finds anything new in the text, which is a piece of another one and was changed in `core`, and the
-    /// change has no effect elsewhere.
-    pub(crate) fn settles(mut self, core: &Range<usize>, before: Before) -> bool {
-        let Before { has_hits, reach } = before;
-        let text = self.bytes;
-        let mut settles = !reach.is_far && !self.scanner.is_far;
-        self.pass(text, std::slice::from_ref(&(0..text.len())), |search, rule, text, windows| {
-            settles = settles && search.leaves(rule, text, windows, core);
-            settles &= search.hits.list.iter().all(|hit| has_hits && !hit.touches(core));
-        });
+    /// Whether no rule finds anything new in a piece of a text, which was changed in `core`, and the change has no effect
+    /// elsewhere.
+    pub(crate) fn settles(
+        mut self,
+        piece: Piece<'_>,
+        core: &Range<usize>,
+        Before { has_hits, reach }: Before,
+    ) -> bool {
+        let mut settles = true;
+        self.pass(
+            piece.text,
+            std::slice::from_ref(&(0..piece.around)),
+            |search, rule, _, windows| {
+                settles = settles && search.leaves(rule, piece, windows, core);
+                settles &= search.hits.list.iter().all(|hit| has_hits && !hit.touches(core));
+            },
+        );
         let opens = reach.waits && self.has_any(&self.scanner.gates);
-        let is_far = self.has_any(&self.scanner.far) || has_gap(text);
-        settles = settles
-            && !(opens || is_far)
-            && (self.scanner.options.decode_depth == 0 || self.passes.decode(text).is_none());
+        let is_far = self.has_any(&self.scanner.far) || has_gap(piece.text);
+        // Where nothing else can be decoded, only what was changed may have come to be.
+        let encoded = if reach.is_encoded { 0..piece.around } else { lines_of(piece.text, core) };
+        settles = settles && !(opens || is_far || self.is_encoded(&encoded));
         self.scratch.trim();
         settles
     }
@@ -93,25 +128,26 @@ impl<'s> Search<'s> {
     fn leaves(
         &mut self,
         rule: usize,
-        text: &[u8],
+        piece: Piece<'_>,
         windows: &[Range<usize>],
         core: &Range<usize>,
     ) -> bool {
         let plan = &self.scanner.plans[rule];
         let mut matches = Vec::new();
         if plan.is_head {
-            self.each_match(rule, text, windows, |_, found| matches.push(found));
+            self.each_match(rule, piece.text, windows, |_, found| matches.push(found));
             return matches.is_empty();
         }
         let reported = !self.scanner.config.rules[rule].skip_report;
-        if !reported && !plan.is_component {
+        // What has a head is not in the piece if the head is not.
+        if plan.has_head || (!reported && !plan.is_component) {
             return true;
         }
-        self.each_match(rule, text, windows, |search, found| {
+        self.each_match(rule, piece.text, windows, |search, found| {
             matches.push(found.clone());
-            search.examine(rule, text, found, reported);
+            search.examine(rule, piece.text, found, reported);
         });
-        plan.extent.stand_apart(text, core, &matches)
+        plan.extent.stand_apart(piece, core, &matches)
     }
 
     /// What of a decoded text a match with something decoded may lie in.
@@ -153,9 +189,10 @@ impl<'s> Search<'s> {
     fn look(&mut self, text: &[u8], regions: &[Range<usize>]) {
         for region in regions {
             self.wake(text, region);
+            let Self { scanner, scratch, .. } = self;
+            let piece = &text[region.clone()];
+            scanner.keywords.each_short(piece, |literal| scratch.seen[literal] = true);
         }
-        let Self { scanner, scratch, .. } = self;
-        scanner.keywords.each_short(text, |literal| scratch.seen[literal] = true);
     }
 
     /// Notes for each rule where its literals are.

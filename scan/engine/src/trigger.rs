@@ -15,6 +15,19 @@ pub(crate) struct Trigger {
     pub(crate) tail: Option<usize>,
 }
 
+impl Trigger {
+    /// How far behind the start of a match its literal ends at most, in bytes; `None` means without a bound.
+    pub(crate) fn end_of_literal(&self) -> Option<usize> {
+        let longest = self.literals.iter().map(Vec::len).max();
+        Some(self.lead? + longest.unwrap_or_default())
+    }
+
+    /// Whether no line break of a match comes before the end of its literal.
+    pub(crate) fn is_in_first_line(&self) -> bool {
+        self.lead == Some(0) && !self.literals.iter().any(|literal| literal.contains(&b'\n'))
+    }
+}
+
 /// So many literals a trigger may have; more of them and shorter ones are worth less than the one that is close by.
 const LITERALS_MAX: usize = 128;
 

@@ -40,8 +40,7 @@ impl Files {
         if metadata.is_dir() {
             self.folder(task, &all);
         } else {
-            Worker { files: self, searcher: Searcher::new(task), all: &all }
-                .file(&self.path, "", &metadata);
+            Worker { files: self, searcher: Searcher::new(task), all: &all }.named(&metadata);
         }
         let mut outcome = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         outcome.sort();
@@ -103,6 +102,18 @@ impl Worker<'_> {
             Ok((metadata, target)) if metadata.is_file() => self.file(&target, &shown, &metadata),
             Ok(_) => {}
             Err(e) => self.miss(shown, format!("its end cannot be read: {e}")),
+        }
+    }
+
+    /// What was named is read whatever it is: a pipe, or what the system makes up, which has no size.
+    fn named(&mut self, metadata: &Metadata) {
+        let path = &self.files.path;
+        if metadata.is_file() && metadata.len() > 0 {
+            return self.file(path, "", metadata);
+        }
+        match File::open(path).and_then(|mut file| self.searcher.stream(&mut file)) {
+            Ok(found) => self.keep(&found, path, ""),
+            Err(e) => self.miss(path.display().to_string(), e.to_string()),
         }
     }
 

@@ -1,9 +1,10 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use scan_engine::{Before, Occurrence, Reach, Scratch};
+use scan_engine::{Before, Hits, Occurrence, Piece, Reach, Scratch};
 
 use crate::archive;
 use crate::git::Window;
@@ -35,6 +36,14 @@ impl Found {
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty() && self.gaps.is_empty()
     }
+
+    /// Keeps what all of a text has.
+    fn keep(&mut self, hits: Hits) {
+        self.reach = hits.reach();
+        if !hits.is_empty() {
+            self.parts.push(Part { hits, ..Part::path_alone("") });
+        }
+    }
 }
 
 /// Searches one input after the other; each thread has its own.
@@ -62,11 +71,26 @@ impl<'a> Searcher<'a> {
         found
     }
 
+    /// As [`Searcher::bytes`], for a text that was changed in some whole lines.
+    pub(crate) fn changed(&mut self, text: &[u8], lines: &[Range<usize>], before: Reach) -> Found {
+        let mut found = Found::default();
+        self.task.progress.read(text.len() as u64);
+        let hits = self.task.scanner.search_changed(&mut self.scratch, text, lines, before);
+        found.keep(hits);
+        found
+    }
+
     /// Whether a changed text has what the one before has, as far as the change in a window goes.
     pub(crate) fn settles(&mut self, text: &[u8], window: &Window, before: Before) -> bool {
-        let Window { range, core } = window;
+        let Window { range, core, end } = window;
+        let piece = Piece {
+            text: &text[range.start..*end],
+            around: range.len(),
+            begins: range.start == 0,
+            ends: range.end == text.len(),
+        };
         let core = core.start - range.start..core.end - range.start;
-        self.task.scanner.settles(&mut self.scratch, &text[range.clone()], &core, before)
+        self.task.scanner.settles(&mut self.scratch, piece, &core, before)
     }
 
     /// Searches a file.
@@ -89,11 +113,7 @@ impl<'a> Searcher<'a> {
 
     fn text(&mut self, bytes: &[u8], found: &mut Found) {
         self.task.progress.read(bytes.len() as u64);
-        let hits = self.task.scanner.search(&mut self.scratch, bytes);
-        found.reach = hits.reach();
-        if !hits.is_empty() {
-            found.parts.push(Part { hits, ..Part::path_alone("") });
-        }
+        found.keep(self.task.scanner.search(&mut self.scratch, bytes));
     }
 
     fn input<R: Read + Seek>(&mut self, content: Content, input: &mut R, found: &mut Found) {

@@ -67,6 +67,21 @@ pub(crate) fn sniff(head: &[u8]) -> Content {
     match head {
         [0xff, 0xfe, ..] => Content::Utf16Le,
         [0xfe, 0xff, ..] => Content::Utf16Be,
+        _ => unmarked(head),
+    }
+}
+
+/// Text of two bytes a unit may lack the mark at its start. Then every other byte of what is mostly ASCII is zero, and no
+/// other one is.
+fn unmarked(head: &[u8]) -> Content {
+    if head.len() < 2 || memchr::memchr(0, head).is_none() {
+        return Content::Text;
+    }
+    let zeros = |from: usize| head.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+    let many = head.len() / 2 * 3 / 4;
+    match (zeros(0), zeros(1)) {
+        (0, low) if low > many => Content::Utf16Le,
+        (high, 0) if high > many => Content::Utf16Be,
         _ => Content::Text,
     }
 }
@@ -88,6 +103,13 @@ mod tests {
         check(b"PK\x03\x04rest", Content::Archive(Archive::Zip));
         check(b"\x1f\x8b\x08", Content::Archive(Archive::Gzip));
         check(b"\xff\xfea\0", Content::Utf16Le);
+        check(b"a\0=\0b\0c\0d\0e\0\x61\x01", Content::Utf16Le);
+        check(b"a\0=\0b\0\x61\x01", Content::Text);
+        check(b"\0a\0=\0b\0\n\0", Content::Utf16Be);
+        check(b"a\0", Content::Utf16Le);
+        check(b"\0", Content::Text);
+        check(b"ab\0cd\0ef\0", Content::Text);
+        check(&[0; 64], Content::Text);
         check(b"%PDF-1.7", Content::Binary);
         check(b"MZ\x90", Content::Binary);
         let mut tar = [0; SNIFF_BYTES];

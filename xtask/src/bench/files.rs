@@ -26,7 +26,7 @@ const TASKS: [Task; 7] = [
     Task {
         name: "start, small file",
         bar: 5.0,
-        turns: 21,
+        turns: 41,
         prepare: small,
         sops: || one(&["decrypt", "f.yaml"]),
         ours: || one(&["decrypt", "f.yaml"]),

@@ -1,4 +1,4 @@
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use ::base64::Engine;
 use ::base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ pub(crate) struct SshIdentity<'a> {
     /// The public key.
     blob: Vec<u8>,
     /// The private key, once it is decrypted.
-    key: OnceCell<Key>,
+    key: OnceLock<Key>,
     /// What to decrypt it from.
     locked: Option<Locked>,
     person: &'a dyn Person,
@@ -65,11 +65,11 @@ impl<'a> SshIdentity<'a> {
         // Whether its type is one that can decrypt, before anybody is asked for a passphrase.
         of_blob(&blob)?;
         let (key, locked) = match (cipher, kdf) {
-            ("none", "none") => (OnceCell::from(Key::read(private).ok_or_else(broken)?), None),
+            ("none", "none") => (OnceLock::from(Key::read(private).ok_or_else(broken)?), None),
             (CIPHER, KDF) => {
                 let salt = options.bytes().ok_or_else(broken)?.to_vec();
                 let rounds = options.number().ok_or_else(broken)?;
-                (OnceCell::new(), Some(Locked { salt, rounds, sealed: private.to_vec() }))
+                (OnceLock::new(), Some(Locked { salt, rounds, sealed: private.to_vec() }))
             }
             _ => {
                 return Err(Error::invalid(format!(
@@ -89,7 +89,7 @@ impl<'a> SshIdentity<'a> {
         })?;
         let key = RsaKey::new(modulus, exponent, OaepPrivateKey::from_pkcs1(der)?);
         let blob = key.blob().to_vec();
-        let key = OnceCell::from(Key::Rsa(key));
+        let key = OnceLock::from(Key::Rsa(key));
         Ok(Self { name: name.to_owned(), blob, key, locked: None, person })
     }
 

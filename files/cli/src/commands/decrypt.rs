@@ -12,7 +12,7 @@ pub(crate) fn run(session: &Session) -> Result<u8, Stop> {
         Some(path) => {
             let tree = open.trees().first().map_or(&[][..], Vec::as_slice);
             let value = path.get(tree).map_err(|failure| failure.at("error truncating tree"))?;
-            zeroize::Zeroizing::new(emit_value(output, &value, session.layout(output)?.indent)?)
+            zeroize::Zeroizing::new(emit_value(output, &value, (session.layout(output)?.indent)())?)
         }
     };
     session.write(&input, &bytes)?;

@@ -65,7 +65,7 @@ fn create(session: &Session, file: &Path) -> Result<u8, Stop> {
             if format == Format::Ini {
                 items = vec![files_document::Item::member("DEFAULT", items)];
             }
-            Document::emit(format, &[items], session.layout(format)?.indent)?
+            Document::emit(format, &[items], (session.layout(format)?.indent)())?
         }
     };
     let place = Draft::new(file, &example)?;

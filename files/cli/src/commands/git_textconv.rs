@@ -31,7 +31,7 @@ fn shown(
     if wants_values {
         let plain = session
             .open_to_read(format, text)
-            .and_then(|open| Ok(open.plain(format, Layout::default())?));
+            .and_then(|open| Ok(open.plain(format, Layout { indent: || None, anew: false })?));
         match plain {
             Ok(plain) => return Some(Zeroizing::new(plain.text)),
             Err(stop) => session.warn(&stop.text),

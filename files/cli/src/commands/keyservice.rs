@@ -41,6 +41,8 @@ fn answer(session: &Session, Job { question, reply }: Job) {
         Verb::Encrypt => "encrypt",
     };
     let asked = format!("Received request to {verb} with {}. Respond to request?", question.key());
+    // The person's identities may be others by now.
+    session.surroundings.identities.forget();
     let answer = match session.flags.on("prompt") && !prompt::confirmed(&asked) {
         true => Err(Failure::invalid("Request rejected by user")),
         false => question.answer(&session.surroundings),

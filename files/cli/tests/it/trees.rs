@@ -10,6 +10,7 @@ use crate::{AS_CLI, Check};
 pub(crate) const CHECKS: &[Check] = &[
     ("trees: updatekeys", update),
     ("trees: rotate", rotate),
+    ("trees: identities are read once", identities),
     ("trees: lint", lint),
     ("trees: who", who),
     ("trees: a bar on a terminal alone", bar),
@@ -91,6 +92,15 @@ fn rotate(bench: &Bench) -> Result<(), String> {
     }
     let missing = bench.run(Who::Ours, &["rotate", "-r", "nowhere"]);
     holds("a folder that is not there is an error", missing.code == 100)
+}
+
+/// A command may ask somebody, and a passphrase takes a second to try: not once for each file.
+fn identities(bench: &Bench) -> Result<(), String> {
+    forest(bench)?;
+    let with = [("SOPS_AGE_KEY_CMD", "sh -c 'echo asked >> asked.txt; cat ann.txt'")];
+    let done = bench.run_with(Who::Ours, &["rotate", "-r", "env"], &with, b"");
+    holds(&done.stderr, done.stderr == "5 rotated, 0 failed\n")?;
+    same("how often the command ran", &bench.read("asked.txt"), b"asked\n")
 }
 
 fn lint(bench: &Bench) -> Result<(), String> {

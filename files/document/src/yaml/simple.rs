@@ -1,5 +1,6 @@
-//! Most lines of most files are a key with a plain value, or a key above such lines. These are read
-//! here, some ten times as fast as by the parser, which is asked for what stands between them.
+//! Most lines of most files are a key with a plain value, a key above such lines, an element of a list
+//! of these, or in a text below a key. They are read here, some ten times as fast as by the parser,
+//! which is asked for what stands between them.
 //!
 //! A member in the first column ends where a line follows that begins in the first column, whatever
 //! its value is; only what could reach beyond that is left to the parser with the whole text.
@@ -9,7 +10,7 @@ use super::scalar;
 use crate::layout::{Layout, Part};
 use crate::place::{DEPTH_MAX, room};
 use crate::tree::repeated;
-use crate::{Item, Member, Scalar, Value};
+use crate::{Element, Item, Member, Scalar, Value};
 
 /// Reads a text that is one mapping without comments and aliases; nothing if it is anything else,
 /// or wrong, which the parser has to tell.
@@ -83,7 +84,7 @@ impl Lines<'_> {
     /// The column in which the next line begins that is not empty; 0 if there is none.
     fn indent(&mut self) -> usize {
         self.skip_empty();
-        self.text.as_bytes()[self.at..].iter().take_while(|byte| **byte == b' ').count()
+        blanks(&self.text[self.at..])
     }
 
     /// The member that begins in column `indent` of this line, and all lines of it.
@@ -92,7 +93,7 @@ impl Lines<'_> {
         let rest = &self.text.as_bytes()[start..];
         let is_key = |byte: &u8| is_word(*byte) || matches!(byte, b'-' | b'.' | b'/');
         let length = rest.iter().take(KEY_MAX).take_while(|byte| is_key(byte)).count();
-        if !is_word(*rest.first()?) || rest.get(length) != Some(&b':') || depth == DEPTH_MAX / 2 {
+        if !is_word(*rest.first()?) || rest.get(length) != Some(&b':') || depth >= DEPTH_MAX / 2 {
             return None;
         }
         let Some(Scalar::Text(key)) = scalar::plain(&self.text[start..start + length]) else {
@@ -100,14 +101,17 @@ impl Lines<'_> {
         };
         let head = start + length + 1;
         let (value, layout) = match rest.get(length + 1)? {
-            b' ' => self.value(head)?,
+            b' ' => self.value(head, indent)?,
             b'\n' => {
                 self.at = head + 1;
                 let inner = self.indent();
                 if inner <= indent {
                     return None;
                 }
-                self.members(inner, depth + 1, head)?
+                match self.is_element(inner) {
+                    true => self.elements(inner, depth + 1, head)?,
+                    false => self.members(inner, depth + 1, head)?,
+                }
             }
             _ => return None,
         };
@@ -115,15 +119,50 @@ impl Lines<'_> {
         Some((item, Part::value(start, layout)))
     }
 
-    /// A plain value on the line of its key.
-    fn value(&mut self, head: usize) -> Option<(Value, Layout)> {
+    /// A value that begins one blank behind `head`, on the line of its key or its dash, which stands
+    /// in column `indent`.
+    fn value(&mut self, head: usize, indent: usize) -> Option<(Value, Layout)> {
         let start = head + 1;
         let rest = &self.text[start..];
         let length = rest.find('\n').unwrap_or(rest.len());
-        let text = &rest[..length];
-        self.at = (start + length + 1).min(self.text.len());
-        let scalar = is_plain(text).then(|| scalar::plain(text))??;
-        Some((scalar.into(), Layout { head, ..Layout::whole(start..start + length) }))
+        let (text, end) = (&rest[..length], start + length);
+        self.at = (end + 1).min(self.text.len());
+        let mut layout = Layout { head, ..Layout::whole(start..end) };
+        let scalar = match (text, quoted(text)) {
+            ("|", _) => {
+                let scalar = self.literal(indent)?;
+                // Without the line break, which follows every line of the text.
+                layout.tail = Some(end..self.at - 1);
+                scalar
+            }
+            (_, Some(inner)) => Scalar::text(inner),
+            _ => is_plain(text).then(|| scalar::plain(text))??,
+        };
+        Some((scalar.into(), layout))
+    }
+
+    /// The lines of a text below one that begins in column `indent`; none of them is empty.
+    fn literal(&mut self, indent: usize) -> Option<Scalar> {
+        let column = blanks(&self.text[self.at..]);
+        let start = self.at;
+        let mut length = 0;
+        while blanks(&self.text[self.at..]) >= column {
+            let line = &self.text[self.at..self.at + self.text[self.at..].find('\n')?];
+            if line.len() == column || !is_printable(line) || line.ends_with(' ') {
+                return None;
+            }
+            length += line.len() + 1 - column;
+            self.at += line.len() + 1;
+        }
+        if column <= indent || length == 0 || self.text[self.at..].starts_with('\n') {
+            return None;
+        }
+        // The whole length at once: where it grew, a part of a secret would stay behind.
+        let mut text = String::with_capacity(length);
+        for line in self.text[start..self.at].split_inclusive('\n') {
+            text.push_str(&line[column..]);
+        }
+        Some(Scalar::text(text))
     }
 
     /// The members that begin in column `indent`, from this line on.
@@ -142,10 +181,50 @@ impl Lines<'_> {
             }
         }
     }
+
+    /// Whether an element of a list begins in column `indent` of this line.
+    fn is_element(&self, indent: usize) -> bool {
+        self.text.as_bytes()[self.at + indent..].starts_with(b"- ")
+    }
+
+    /// The elements whose dashes stand in column `indent`, from this line on.
+    fn elements(&mut self, indent: usize, depth: usize, head: usize) -> Option<(Value, Layout)> {
+        let (mut elements, mut parts) = (Vec::new(), Vec::new());
+        while self.indent() == indent && self.is_element(indent) {
+            let (line, dash) = (self.at, self.at + indent);
+            let (value, layout) = match self.members(indent + 2, depth + 1, dash + 1) {
+                Some(members) => members,
+                None => {
+                    self.at = line;
+                    self.value(dash + 1, indent)?
+                }
+            };
+            elements.push(Element::Value(value));
+            parts.push(Part::value(dash, layout));
+        }
+        let span = parts.first()?.span.start..parts.last()?.span.end;
+        let layout = Layout { head, ..Layout::block(span, indent, parts) };
+        (self.indent() < indent).then_some((Value::List(elements), layout))
+    }
 }
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn blanks(text: &str) -> usize {
+    text.bytes().take_while(|byte| *byte == b' ').count()
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
+}
+
+/// What stands between quotes that hide nothing.
+fn quoted(text: &str) -> Option<&str> {
+    let between = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    let inner = between('"').or_else(|| between('\''))?;
+    (is_printable(inner) && !inner.contains(['"', '\'', '\\'])).then_some(inner)
 }
 
 /// Whether a text of one line can only be a plain scalar of just these characters.
@@ -153,7 +232,7 @@ fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     let first_fits = match bytes {
         [b'-', next, ..] => is_word(*next) || *next == b'.',
-        [first, ..] => is_word(*first) || matches!(first, b'.' | b'/'),
+        [first, ..] => is_word(*first) || matches!(first, b'.' | b'/' | b'^' | b'('),
         [] => false,
     };
     // A blank begins a comment or ends a key, or would be the last character.
@@ -161,7 +240,7 @@ fn is_plain(text: &str) -> bool {
         bytes[at - 1] != b':' && bytes.get(at + 1).is_some_and(|next| *next != b'#')
     };
     first_fits
-        && bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
+        && is_printable(text)
         && !text.ends_with(':')
         && text.match_indices(' ').all(is_inner)
 }
@@ -196,8 +275,33 @@ mod tests {
             "a: x\n  y\nb: 'it''s\n\n  c'\nc: !!str 1\nd:\ne: 1\n",
             "a:\r\n  b: 1\r\nc: 2\n",
             "\"a\": 1\né: ü\nb: \t1\n? c\n: d\n",
+            "a:\n    - b: c\n      d: |\n        -----X-----\n          e: f\n        g\n      h: \"i j\"\n    - k\n\n    - 'l'\nm: 1\n",
+            "a: |\n b\nc:\n  - d: 1\n\n    e:\n      - - 1\n",
         ] {
             assert!(check(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn files_of_sops_need_no_parser() {
+        let text = "a: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\n\
+            sops:\n    age:\n        - recipient: age1x\n          enc: |\n            \
+            -----BEGIN AGE ENCRYPTED FILE-----\n            YWdl\n            \
+            -----END AGE ENCRYPTED FILE-----\n        - recipient: age1y\n          \
+            enc: |\n            YWdl\n    lastmodified: \"2026-01-01T00:00:00Z\"\n    mac: ENC[x]\n    \
+            encrypted_regex: ^(data|stringData)$\n    version: 3.11.0\n";
+        assert!(check(text));
+        let mut lines = Lines { text, at: 0 };
+        assert!(lines.member(0, 0).is_some() && lines.member(0, 0).is_some());
+        assert_eq!(lines.at, text.len());
+    }
+
+    #[test]
+    fn depth_is_left_to_the_parser() {
+        for start in ["a:\n", "a:\n b:\n"] {
+            let lists = (1..1000).map(|level| format!("{}- a:\n", " ".repeat(4 * level)));
+            let text = format!("{start}{}{}b: 1\n", lists.collect::<String>(), " ".repeat(4000));
+            assert!(read(&text).is_none());
         }
     }
 
@@ -238,8 +342,10 @@ mod tests {
                 (0..4_usize, prop_oneof![
                     4 => "[a-z0-9]{1,2}: [a-z0-9 .:#-]{0,5}",
                     2 => "[a-z]{1,2}:",
-                    1 => "- [a-z]{1,2}(: [a-z0-9]{1,2})?",
-                    1 => "[a-z]: [|>][+-]?",
+                    2 => "- [a-z]{1,2}(: ([a-z0-9]{1,2}|\\|))?",
+                    1 => "- [\\|\"'-] ?[a-z]?[\"']?",
+                    2 => "[a-z]: [|>][+-]?",
+                    1 => "[a-z]: [\"'][a-z :-]{0,3}[\"']",
                     1 => "[a-z]: [\"'\\[{&*!][a-z]{0,2}[\"'\\]}]?",
                     1 => "[ -~\t\ré]{0,6}",
                     1 => "",
@@ -251,6 +357,41 @@ mod tests {
                 lines.iter().map(|(level, line)| format!("{}{line}", "  ".repeat(*level))).collect();
             check(&lines.join("\n"));
             check(&format!("{}\n", lines.join("\n")));
+        }
+
+        #[test]
+        fn blocks_in_blocks_are_read_as_by_the_parser(
+            lines in prop::collection::vec(
+                (0..12_usize, prop_oneof![
+                    4 => "[a-z]{1,3}: [a-z0-9^(]{1,3}",
+                    2 => "[a-z]{1,3}:",
+                    2 => "[a-z]{1,3}: \\|",
+                    3 => "- [a-z]{1,3}: [a-z0-9]{1,2}",
+                    1 => "- [a-z]{1,3}: \\|",
+                    1 => "- [a-z]{1,3}",
+                    1 => "[a-z]: [\"'][a-z :-]{0,3}[\"']",
+                    1 => "[a-z-]{1,8}",
+                    1 => "",
+                ]),
+                1..12,
+            ),
+        ) {
+            let (mut text, mut level) = (String::new(), 0_usize);
+            for (step, line) in lines {
+                level = match step {
+                    0 => level + 1,
+                    1 => level.saturating_sub(1),
+                    2 => level.saturating_sub(2),
+                    3 => 0,
+                    _ => level,
+                };
+                text.push_str(&format!("{}{line}\n", "  ".repeat(level)));
+                // What follows mostly belongs to the line.
+                let member = line.strip_prefix("- ").unwrap_or(&line);
+                level += usize::from(member.len() < line.len() && member.contains(':'));
+                level += usize::from(member.ends_with([':', '|']));
+            }
+            check(&text);
         }
     }
 }

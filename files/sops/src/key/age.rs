@@ -2,12 +2,14 @@
 //!
 //! The wrapped key is a whole armored file of age for one recipient.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base_types::Secret;
-use files_age::{Error, Form, Identity, Person};
+use files_age::{Error, Form, Identity};
 use files_document::{Item, Scalar};
 use zeroize::Zeroizing;
 
@@ -53,25 +55,50 @@ impl KeySource for Age {
         wrapped: &str,
         with: &Surroundings<'_>,
     ) -> Result<Secret<Vec<u8>>> {
-        let ask = Ask(with.ask);
-        let identities = identities(&self.name(fields), with, &ask)?;
+        let identities = with.identities.of(&self.name(fields), with)?;
         files_age::decrypt_bytes(wrapped.as_bytes(), &identities)
             .map_err(|error| failed(error.to_string()))
     }
 }
 
-type Identities<'a> = Vec<Box<dyn Identity + 'a>>;
+/// The identities that were read in this run. All files of a tree are opened with the same ones, which
+/// may be under a passphrase that takes a second to try.
+#[derive(Default)]
+pub struct Identities<'a>(Mutex<BTreeMap<String, Found<'a>>>);
+
+type Found<'a> = Arc<Vec<Box<dyn Identity + 'a>>>;
+
+/// Variables with commands that are told for which recipient an identity is needed.
+const KEY_COMMAND: &str = "SOPS_AGE_KEY_CMD";
+const SSH_COMMAND: &str = "SOPS_AGE_SSH_PRIVATE_KEY_CMD";
+
+impl<'a> Identities<'a> {
+    /// Those that may decrypt for `recipient`.
+    fn of(&self, recipient: &str, with: &Surroundings<'a>) -> Result<Found<'a>> {
+        let is_asked_for =
+            [KEY_COMMAND, SSH_COMMAND].iter().any(|name| with.variable(name).is_some());
+        let name = if is_asked_for { recipient } else { "" };
+        // Under the lock: what one file waits for, the others need as well.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(name) {
+            return Ok(found.clone());
+        }
+        let found = Arc::new(identities(recipient, with)?);
+        known.insert(name.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// Whoever runs for long reads them again, since files may have changed.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
 
 /// The identities from every place where sops looks for them.
-fn identities<'a>(
-    recipient: &str,
-    with: &Surroundings<'_>,
-    ask: &'a Ask,
-) -> Result<Identities<'a>> {
-    let mut all = Identities::new();
-    for (variable, is_command) in
-        [("SOPS_AGE_SSH_PRIVATE_KEY_FILE", false), ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", true)]
-    {
+fn identities<'a>(recipient: &str, with: &Surroundings<'a>) -> Result<Vec<Box<dyn Identity + 'a>>> {
+    let person = with.person;
+    let mut all = Vec::new();
+    for (variable, is_command) in [("SOPS_AGE_SSH_PRIVATE_KEY_FILE", false), (SSH_COMMAND, true)] {
         let Some(value) = with.variable(variable) else { continue };
         let text = match is_command {
             true => output_of(value, recipient),
@@ -79,33 +106,32 @@ fn identities<'a>(
         };
         let text = text.map_err(|failure| failure.at(variable))?;
         let name = if is_command { "the SSH key" } else { value };
-        let identity = files_age::ssh_identity(&text, name, ask);
+        let identity = files_age::ssh_identity(&text, name, person);
         all.push(identity.map_err(|error| failed(format!("{variable}: {error}")))?);
     }
     for path in [".ssh/id_ed25519", ".ssh/id_rsa"] {
         let path = with.home(path).filter(|path| path.is_file());
         // A key of a kind that age cannot use is not what the person asked for.
         all.extend(path.and_then(|path| {
-            files_age::ssh_identity(&read(&path).ok()?, &path.to_string_lossy(), ask).ok()
+            files_age::ssh_identity(&read(&path).ok()?, &path.to_string_lossy(), person).ok()
         }));
     }
     if let Some(keys) = with.variable("SOPS_AGE_KEY") {
         let lines = keys.split_whitespace().filter(|word| word.starts_with("AGE-"));
         let lines = Zeroizing::new(lines.collect::<Vec<_>>().join("\n"));
-        all.extend(identity_file(lines.as_bytes(), "SOPS_AGE_KEY", ask)?);
+        all.extend(identity_file(lines.as_bytes(), "SOPS_AGE_KEY", with)?);
     }
     if let Some(path) = with.variable("SOPS_AGE_KEY_FILE") {
         let text = read(Path::new(path)).map_err(|failure| failure.at("SOPS_AGE_KEY_FILE"))?;
-        all.extend(identity_file(&text, path, ask)?);
+        all.extend(identity_file(&text, path, with)?);
     }
-    if let Some(command) = with.variable("SOPS_AGE_KEY_CMD") {
-        let text =
-            output_of(command, recipient).map_err(|failure| failure.at("SOPS_AGE_KEY_CMD"))?;
-        all.extend(identity_file(&text, "SOPS_AGE_KEY_CMD", ask)?);
+    if let Some(command) = with.variable(KEY_COMMAND) {
+        let text = output_of(command, recipient).map_err(|failure| failure.at(KEY_COMMAND))?;
+        all.extend(identity_file(&text, KEY_COMMAND, with)?);
     }
     let usual = with.config_folder().map(|folder| folder.join("sops/age/keys.txt"));
     if let Some(path) = usual.as_ref().filter(|path| path.is_file()) {
-        all.extend(identity_file(&read(path)?, &path.display().to_string(), ask)?);
+        all.extend(identity_file(&read(path)?, &path.display().to_string(), with)?);
     }
     if all.is_empty() {
         return Err(failed(nothing_found(usual)));
@@ -122,8 +148,13 @@ fn nothing_found(usual: Option<PathBuf>) -> String {
 }
 
 /// The identities of a file, which may itself be encrypted with a passphrase.
-fn identity_file<'a>(text: &[u8], name: &str, ask: &'a Ask) -> Result<Identities<'a>> {
-    files_age::identities(text, name, ask).map_err(|error| failed(format!("{name}: {error}")))
+fn identity_file<'a>(
+    text: &[u8],
+    name: &str,
+    with: &Surroundings<'a>,
+) -> Result<Vec<Box<dyn Identity + 'a>>> {
+    let found = files_age::identities(text, name, with.person);
+    found.map_err(|error| failed(format!("{name}: {error}")))
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
@@ -148,15 +179,6 @@ fn output_of(command: &str, recipient: &str) -> Result<Zeroizing<Vec<u8>>> {
         Ok(stdout)
     } else {
         Err(failed(format!("'{program}' failed: {}", output.status)))
-    }
-}
-
-/// Who is asked for passphrases.
-struct Ask(fn(&str) -> Option<Secret<String>>);
-
-impl Person for Ask {
-    fn secret(&self, question: &str) -> Option<Secret<String>> {
-        (self.0)(question)
     }
 }
 

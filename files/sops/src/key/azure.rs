@@ -1,5 +1,6 @@
 //! Azure Key Vault: `https://VAULT.vault.azure.net/keys/NAME/VERSION`.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use base_types::Secret;
@@ -7,7 +8,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use files_document::{Item, Scalar};
 use serde::Deserialize;
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{KeySource, Row, Surroundings, cloud, failed, field};
@@ -113,7 +113,7 @@ impl AzureKv {
         if !parts.iter().all(|part| is_name(part)) {
             return Err("the metadata name no key of Azure Key Vault".to_owned());
         }
-        let body = json!({ "alg": ALGORITHM, "value": value });
+        let body = BTreeMap::from([("alg", ALGORITHM), ("value", value)]);
         let address = format!("{name}/{verb}?{API}");
         let answer: Answer = cloud::ask(cloud::post_json(&address, &token(&vault, with)?, &body)?)?;
         Ok(answer.value)
@@ -219,13 +219,11 @@ fn resource(vault: &str) -> &str {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::HashMap;
-
     use base_crypto::SystemRandom;
     use base_types::SystemClock;
 
     use super::*;
-    use crate::key::Unwrapped;
+    use crate::key::{Identities, Unwrapped};
     use crate::keyservice::KeyServices;
 
     #[test]
@@ -233,12 +231,13 @@ mod tests {
         let check = |allowed: &str, vault: &str| {
             let variable = ("SOPS_AZURE_KEYVAULT_ALLOWLIST".to_owned(), allowed.to_owned());
             let with = Surroundings {
-                variables: HashMap::from([variable]),
+                variables: BTreeMap::from([variable]),
                 clock: &SystemClock::default(),
                 random: &SystemRandom,
-                ask: |_| None,
+                person: &|_: &str| None,
                 services: KeyServices::default(),
                 unwrapped: Unwrapped::default(),
+                identities: Identities::default(),
             };
             check_address(vault, &with).is_ok()
         };

@@ -1,5 +1,6 @@
 //! GCP KMS: `projects/PROJECT/locations/PLACE/keyRings/RING/cryptoKeys/KEY`.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use base_crypto::rsa_sha256_sign;
@@ -69,7 +70,7 @@ impl KeySource for GcpKms {
         }
         let plaintext = Zeroizing::new(STANDARD.encode(secret));
         let answer: Answer = self
-            .ask("encrypt", fields, &json!({ "plaintext": *plaintext }), with)
+            .ask("encrypt", fields, [("plaintext", &plaintext)], with)
             .map_err(|text| Failure::new(FailureKind::Unavailable, text))?;
         Ok(answer.ciphertext)
     }
@@ -84,8 +85,8 @@ impl KeySource for GcpKms {
         struct Answer {
             plaintext: Secret<String>,
         }
-        let body = json!({ "ciphertext": wrapped });
-        let answer: Answer = self.ask("decrypt", fields, &body, with).map_err(failed)?;
+        let body = [("ciphertext", wrapped)];
+        let answer: Answer = self.ask("decrypt", fields, body, with).map_err(failed)?;
         let plain = STANDARD.decode(answer.plaintext.expose());
         plain.map(Secret::new).map_err(|_| failed("the plaintext of GCP KMS is no base64"))
     }
@@ -97,7 +98,7 @@ impl GcpKms {
         &self,
         verb: &str,
         fields: &[Item],
-        body: &serde_json::Value,
+        body: [(&str, &str); 1],
         with: &Surroundings<'_>,
     ) -> Result<T, String> {
         // A file could name anything, and it becomes part of an address.
@@ -109,7 +110,7 @@ impl GcpKms {
             false => format!("https://{endpoint}"),
         };
         let address = format!("{endpoint}/v1/{name}:{verb}");
-        cloud::ask(cloud::post_json(&address, &token(with)?, body)?)
+        cloud::ask(cloud::post_json(&address, &token(with)?, &BTreeMap::from(body))?)
     }
 }
 

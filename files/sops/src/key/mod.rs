@@ -14,6 +14,7 @@ mod unwrapped;
 use base_types::Secret;
 use files_document::{Item, Scalar, Value, get};
 
+pub use age::Identities;
 pub use surroundings::Surroundings;
 pub use unwrapped::Unwrapped;
 

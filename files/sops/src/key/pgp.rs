@@ -112,25 +112,26 @@ fn run(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
 
     use base_crypto::SystemRandom;
     use base_types::SystemClock;
 
     use super::*;
-    use crate::key::Unwrapped;
+    use crate::key::{Identities, Unwrapped};
     use crate::keyservice::KeyServices;
 
     /// A file could hold anything, and both programs would wait for each other for ever.
     #[test]
     fn what_fills_a_pipe_is_not_handed_over() {
         let with = Surroundings {
-            variables: HashMap::from([("SOPS_GPG_EXEC".to_owned(), "true".to_owned())]),
+            variables: BTreeMap::from([("SOPS_GPG_EXEC".to_owned(), "true".to_owned())]),
             clock: &SystemClock::default(),
             random: &SystemRandom,
-            ask: |_| None,
+            person: &|_: &str| None,
             services: KeyServices::default(),
             unwrapped: Unwrapped::default(),
+            identities: Identities::default(),
         };
         let unwrap = |length| Pgp.unwrap(&[], &"x".repeat(length), &with);
         assert!(unwrap(INPUT_MAX).is_ok());

@@ -1,24 +1,27 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use base_crypto::Random;
-use base_types::{Clock, Secret, Timestamp};
+use base_types::{Clock, Timestamp};
+use files_age::Person;
 
-use super::Unwrapped;
+use super::{Identities, Unwrapped};
 use crate::keyservice::KeyServices;
 
 /// What key sources need of the process they run in.
 pub struct Surroundings<'a> {
     /// The environment.
-    pub variables: HashMap<String, String>,
+    pub variables: BTreeMap<String, String>,
     pub clock: &'a dyn Clock,
     pub random: &'a dyn Random,
-    /// Asks a person for the passphrase of what the text names; nothing if nobody is there.
-    pub ask: fn(&str) -> Option<Secret<String>>,
+    /// Who is asked for passphrases.
+    pub person: &'a dyn Person,
     /// Who wraps and unwraps.
     pub services: KeyServices,
     /// What keys have unwrapped already.
     pub unwrapped: Unwrapped,
+    /// The identities of age that were read already.
+    pub identities: Identities<'a>,
 }
 
 impl Surroundings<'_> {

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use base_crypto::sha256;
@@ -9,7 +9,7 @@ use crate::Result;
 /// What master keys have unwrapped in this run. The versions of a file have the same data key, and
 /// it is asked for once, wherever the master key is.
 #[derive(Default)]
-pub struct Unwrapped(Mutex<HashMap<[u8; 32], Secret<Vec<u8>>>>);
+pub struct Unwrapped(Mutex<BTreeMap<[u8; 32], Secret<Vec<u8>>>>);
 
 impl Unwrapped {
     /// What a key of `source` made of `wrapped`, by `unwrap` if it was not asked before.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::process::Command;
 
 use crate::Check;
 use crate::bench::{Bench, Who};
@@ -8,9 +9,11 @@ pub(crate) const CHECKS: &[Check] = &[
     ("bad: a pack is corrupt", corrupt),
     ("bad: the index of a pack is corrupt", corrupt_index),
     ("bad: a commit is missing", missing_commit),
+    ("bad: what no commit leads to", unreachable),
     ("bad: a shallow clone", shallow),
     ("bad: a submodule", submodule),
     ("bad: an empty repository", empty),
+    ("bad: a repository whose settings are broken", settings),
     ("bad: broken configurations", configurations),
 ];
 
@@ -96,6 +99,40 @@ fn missing_commit(bench: &Bench) {
     incomplete(bench, &["git", "."], "not scanned: commit ");
 }
 
+/// git leaves what was amended away until it is collected, and half of it may be gone. It counts only where it is broken.
+fn unreachable(bench: &Bench) {
+    repository(bench);
+    bench.write("folder/b.txt", "amended away\n");
+    bench.commit("amended away");
+    let commit = bench.git(&["rev-parse", "HEAD"]);
+    let tree = bench.git(&["rev-parse", "HEAD^{tree}"]);
+    let (folder, file) = (object(bench, "HEAD:folder"), object(bench, "HEAD:folder/b.txt"));
+    bench.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    let code = || bench.run(Who::Ours, &["git", "."]).code;
+    fs::remove_file(file).unwrap();
+    assert_eq!(code(), 0);
+    fs::remove_file(folder).unwrap();
+    assert_eq!(code(), 0);
+    let mut pack = Command::new("git");
+    pack.args(["pack-objects", "-q", ".git/objects/pack/pack"]);
+    let answer = bench.start(pack, tree.as_bytes());
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    bench.git(&["prune-packed", "-q"]);
+    assert_eq!(code(), 0);
+    let pack = bench.path(&format!(".git/objects/pack/pack-{}.pack", answer.stdout.trim()));
+    let good = fs::read(&pack).unwrap();
+    fs::remove_file(&pack).unwrap();
+    let mut bad = good.clone();
+    // The last byte of the only object, before the checksum of the pack.
+    bad[good.len() - 21] ^= 1;
+    fs::write(&pack, bad).unwrap();
+    incomplete(bench, &["git", "."], &format!("not scanned: tree {}", tree.trim()));
+    fs::write(&pack, good).unwrap();
+    assert_eq!(code(), 0);
+    bench.git(&["update-ref", "refs/heads/back", commit.trim()]);
+    incomplete(bench, &["git", "."], "it is not in the repository");
+}
+
 fn shallow(bench: &Bench) {
     repository(bench);
     let url = format!("file://{}", bench.path("").display());
@@ -125,6 +162,15 @@ fn empty(bench: &Bench) {
     assert_eq!(bench.run(Who::Ours, &["git", "--staged", "."]).code, 0);
 }
 
+fn settings(bench: &Bench) {
+    repository(bench);
+    fs::write(bench.path(".git/config"), "[core\n").unwrap();
+    let answer = bench.run(Who::Ours, &["git", "."]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    assert!(answer.stderr.contains("cannot open a repository of git at .: "), "{}", answer.stderr);
+    assert!(answer.stderr.contains("[core"), "{}", answer.stderr);
+}
+
 fn configurations(bench: &Bench) {
     for text in
         ["[[rules]]\nid = 'a'\nregex = '('", "not toml", "[[rules]]\nid = 'a'\nregex = '(?=a)'"]
@@ -134,5 +180,15 @@ fn configurations(bench: &Bench) {
         assert_eq!(answer.code, 2, "{}", answer.stderr);
         assert!(answer.stderr.contains("rules.toml"), "{}", answer.stderr);
         assert_eq!(bench.run(Who::Like, &["stdin"]).code, 1);
+    }
+    // gitleaks calls it clean.
+    for text in ["", "[extend]\npath = '../rules.toml'\n"] {
+        fs::write(bench.rules(), text).unwrap();
+        let answer = bench.run(Who::Ours, &["stdin"]);
+        assert_eq!(answer.code, 2, "{}", answer.stderr);
+        assert!(answer.stderr.contains("the configuration has no rules"), "{}", answer.stderr);
+        let answer = bench.run(Who::Like, &["stdin"]);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        assert!(answer.stderr.contains("warning: the configuration has no rules"));
     }
 }

@@ -39,6 +39,32 @@ pub(crate) fn gitleaks() -> PathBuf {
         .expect("there is a gitleaks: run `cargo xtask setup`")
 }
 
+/// One of the programs, to be told what to do.
+pub(crate) fn program(who: Who) -> Command {
+    match who {
+        Who::Gitleaks => Command::new(gitleaks()),
+        Who::Like | Who::Ours => {
+            let mut ours = Command::new(std::env::current_exe().unwrap());
+            ours.env(AS_CLI, if who == Who::Like { "gitleaks" } else { "strongroom" });
+            ours
+        }
+    }
+}
+
+/// Runs a program in a folder.
+pub(crate) fn start(folder: &Path, mut command: Command, input: &[u8]) -> Answer {
+    command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who does not read its input closes it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    Answer {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
 /// Two rules, so that a line can have findings of both, and one for a key of several lines.
 const RULES: &str = r#"
 [[rules]]
@@ -90,34 +116,14 @@ impl Bench {
     }
 
     pub(crate) fn run_with(&self, who: Who, args: &[&str], input: &[u8]) -> Answer {
-        let mut command = match who {
-            Who::Gitleaks => Command::new(gitleaks()),
-            Who::Like | Who::Ours => {
-                let mut ours = Command::new(std::env::current_exe().unwrap());
-                ours.env(AS_CLI, if who == Who::Like { "gitleaks" } else { "strongroom" });
-                ours
-            }
-        };
+        let mut command = program(who);
         command.args(args).arg("-c").arg(self.rules());
         self.start(command, input)
     }
 
     /// Runs a program in the folder that is scanned.
-    pub(crate) fn start(&self, mut command: Command, input: &[u8]) -> Answer {
-        command
-            .current_dir(self.path(""))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // Who does not read its input closes it.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        let output = child.wait_with_output().unwrap();
-        Answer {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+    pub(crate) fn start(&self, command: Command, input: &[u8]) -> Answer {
+        start(&self.path(""), command, input)
     }
 
     /// Runs the real git, with a time that goes on by a minute with each commit.

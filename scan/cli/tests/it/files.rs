@@ -1,11 +1,13 @@
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
-use crate::Check;
 use crate::bench::{Bench, Who};
+use crate::{AS_CLI, Check};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("files: folders", folders),
     ("files: links", links),
+    ("files: a pipe that is named", pipe),
     ("files: the standard input", stdin),
     ("files: what git ignores", ignored),
     ("files: UTF-16", utf16),
@@ -45,6 +47,20 @@ fn links(bench: &Bench) {
     assert!(answer.stderr.contains("not scanned: loop"), "{}", answer.stderr);
 }
 
+/// As `<(…)` of a shell names it. gitleaks takes it for an empty file.
+fn pipe(bench: &Bench) {
+    let program = std::env::current_exe().unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "mkfifo pipe; echo tkt_aaaaaaaaaaaa > pipe & exec \"$@\"", "sh"])
+        .arg(program);
+    shell.args(["dir", "pipe", "-c"]).arg(bench.rules()).env(AS_CLI, "strongroom");
+    let answer = bench.start(shell, b"");
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    // Nobody knows whether one that is in a folder ever ends.
+    assert_eq!(bench.run(Who::Ours, &["dir", "."]).code, 0);
+}
+
 fn stdin(bench: &Bench) {
     bench.agree_on(&["stdin"], b"x\ntkt_aaaaaaaaaaaa\n", 1);
     bench.agree_on(&["detect", "--no-git=false", "--pipe"], b"tkt_aaaaaaaaaaaa", 1);
@@ -66,12 +82,14 @@ fn utf16(bench: &Bench) {
     };
     bench.write("little.txt", text(u16::to_le_bytes));
     bench.write("big.txt", text(u16::to_be_bytes));
+    bench.write("little_without_mark.txt", &text(u16::to_le_bytes)[2..]);
+    bench.write("big_without_mark.txt", &text(u16::to_be_bytes)[2..]);
     let found = bench.findings(Who::Ours, &["dir", "."], b"");
-    assert_eq!(found.len(), 2);
+    assert_eq!(found.len(), 4);
     assert!(found.iter().all(|finding| finding["StartLine"] == 2));
     bench.git(&["init", "-q"]);
     bench.commit("first");
-    assert_eq!(bench.findings(Who::Ours, &["git", "."], b"").len(), 2);
+    assert_eq!(bench.findings(Who::Ours, &["git", "."], b"").len(), 4);
 }
 
 fn logs(bench: &Bench) {

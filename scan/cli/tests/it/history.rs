@@ -1,5 +1,9 @@
-use crate::Check;
+use std::process::Command;
+
+use serde_json::Value;
+
 use crate::bench::{Bench, Who};
+use crate::{AS_CLI, Check};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("history: what commits add", history),
@@ -11,6 +15,8 @@ pub(crate) const CHECKS: &[Check] = &[
     ("history: staged and changed", staged),
     ("history: bare repositories and worktrees", bare),
     ("history: names of people and links", people),
+    ("history: objects with names of SHA-256", sha256),
+    ("history: files that nobody holds in memory", large),
 ];
 
 fn history(bench: &Bench) {
@@ -73,6 +79,20 @@ fn moved(bench: &Bench) {
     bench.write("copy.txt", format!("{text}tkt_aaaaaaaaaaaa\n"));
     bench.commit("copied");
     bench.agree(&["git", "."], 4);
+    // More than anybody compares one by one, as a folder and out of it.
+    for number in 0..130 {
+        bench.write(&format!("many/{number}.txt"), format!("tkt_{number:012}\n"));
+    }
+    bench.commit("many");
+    bench.git(&["mv", "many", "folder"]);
+    bench.commit("moved as a folder");
+    for number in 0..130 {
+        let (from, to) = (format!("folder/{number}.txt"), format!("file{number}.txt"));
+        bench.git(&["mv", &from, &to]);
+    }
+    bench.commit("moved one by one");
+    bench.agree(&["git", "."], 134);
+    bench.agree(&["git", "--log-opts=HEAD~3..HEAD", "."], 130);
 }
 
 fn merges(bench: &Bench) {
@@ -185,4 +205,80 @@ fn people(bench: &Bench) {
         bench.agree(&["git", "."], 2);
     }
     bench.agree(&["git", "--platform", "github", "."], 2);
+}
+
+fn sha256(bench: &Bench) {
+    bench.git(&["init", "-q", "--object-format=sha256"]);
+    let filler: String = (0..2000).map(|line| format!("line {line} of a text\n")).collect();
+    for number in 0..10 {
+        let secret = if number % 4 == 1 { format!("tkt_{number:012}\n") } else { String::new() };
+        bench.write("sub/big.txt", format!("version {number}\n{filler}{secret}end\n"));
+        bench.write(&format!("small{number}.txt"), format!("version {number}\n"));
+        bench.commit(&format!("commit {number}"));
+    }
+    bench.git(&["checkout", "-q", "-b", "topic", "HEAD~5"]);
+    bench.write("topic.txt", "password = \"one\"\n");
+    bench.commit("on topic");
+    bench.git(&["merge", "-q", "--no-edit", "main"]);
+    let id = bench.git(&["rev-parse", "HEAD~1"]);
+    assert_eq!(id.trim().len(), 64);
+    let number = bench.findings(Who::Gitleaks, &["git", "."], b"").len();
+    bench.agree(&["git", "."], number);
+    assert_eq!(bench.run(Who::Ours, &["git", "."]).code, 1);
+    bench.git(&["repack", "-q", "-a", "-d", "-f", "--depth=50"]);
+    bench.agree(&["git", "."], number);
+    bench.agree(&["git", "--log-opts=HEAD~1..HEAD", "."], 2);
+    let some = bench.findings(Who::Ours, &["git", "--range", &format!("{}..", id.trim())], b"");
+    assert_eq!(some.len(), 2);
+    bench.write("new.txt", "tkt_bbbbbbbbbbbb\n");
+    bench.git(&["add", "-A"]);
+    bench.write("new.txt", "tkt_bbbbbbbbbbbb\ntkt_cccccccccccc\n");
+    bench.agree(&["git", "--staged", "."], 1);
+    bench.agree(&["git", "--pre-commit", "."], 1);
+    let url = format!("file://{}", bench.path("").display());
+    bench.git(&["clone", "-q", "--depth", "2", &url, "../shallow"]);
+    let answer = bench.run(Who::Ours, &["git", "../shallow"]);
+    assert!(answer.stderr.contains("git fetch --unshallow"), "{}", answer.stderr);
+}
+
+/// A text of 135 MiB, most of which is a hole, and a secret at its end. Ours may have less memory than it is long.
+fn large(bench: &Bench) {
+    use std::os::unix::fs::FileExt;
+    bench.git(&["init", "-q"]);
+    bench.git(&["config", "core.bigFileThreshold", "1m"]);
+    bench.git(&["config", "core.compression", "1"]);
+    let small = "\ntkt_aaaaaaaaaaaa\n";
+    bench.write("a.txt", "some text\n".repeat(1000));
+    bench.write("b.txt", small);
+    bench.commit("small");
+    let write = |name: &str, secret: &str| {
+        let file = std::fs::File::options().write(true).open(bench.path(name)).unwrap();
+        file.write_all_at(secret.as_bytes(), 135 << 20).unwrap();
+    };
+    let secrets = |args: &[&str]| {
+        let program = std::env::current_exe().unwrap();
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -v 130000; exec \"$@\"", "sh"]).arg(program).args(args);
+        limited.args(["-f", "json", "-r", "-", "--redact=0", "-c"]).arg(bench.rules());
+        limited.env(AS_CLI, "strongroom");
+        let answer = bench.start(limited, b"");
+        let findings: Vec<Value> = serde_json::from_str(&answer.stdout)
+            .unwrap_or_else(|e| panic!("{args:?}: {e}: {}", answer.stderr));
+        assert_eq!(answer.code, 1, "{args:?}: {}", answer.stderr);
+        let secrets = findings.iter().map(|finding| finding["Secret"].as_str().unwrap().to_owned());
+        secrets.collect::<Vec<String>>()
+    };
+    write("a.txt", "\ntkt_bbbbbbbbbbbb\n");
+    assert_eq!(secrets(&["git", "--pre-commit", "."]), ["tkt_bbbbbbbbbbbb"]);
+    bench.git(&["add", "-A"]);
+    assert_eq!(secrets(&["git", "--staged", "."]), ["tkt_bbbbbbbbbbbb"]);
+    bench.commit("large");
+    // Small again: what it was is compared with nothing.
+    bench.write("a.txt", format!("some text\n{small}"));
+    bench.commit("small again");
+    let all = ["tkt_aaaaaaaaaaaa", "tkt_bbbbbbbbbbbb", "tkt_aaaaaaaaaaaa"];
+    assert_eq!(secrets(&["git", "--range", "HEAD", "."]), all);
+    bench.git(&["repack", "-q", "-a", "-d"]);
+    assert_eq!(secrets(&["git", "."]), all);
+    assert_eq!(secrets(&["git", "--range", "HEAD", "."]), all);
 }

@@ -6,11 +6,14 @@
 mod archives;
 mod bad;
 mod bench;
+#[path = "../../../engine/tests/it/case.rs"]
+mod case;
 mod files;
 mod grammar;
 mod history;
 mod known;
 mod reports;
+mod semantics;
 
 use std::process::ExitCode;
 
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
             history::CHECKS,
             known::CHECKS,
             reports::CHECKS,
+            semantics::CHECKS,
         ],
         || Ok(Bench::new()),
     )

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use scan_engine::{Attributes, Finding, Occurrence, Options, Scanner};
-use scan_rules::Config;
+use scan_engine::{Attributes, Finding, Occurrence};
 use serde_json::Value;
 
 use crate::case::Case;
+use crate::ours;
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/betterleaks_cases");
 
@@ -131,29 +131,19 @@ fn read(finding: &Value) -> Found {
 }
 
 fn ours(home: &Path, files: &[(String, Option<String>)], is_git: bool) -> Findings {
-    let fault = |e: base_types::Error| e.public().to_owned();
-    let config = Config::open(&home.join("config.toml")).map_err(fault)?;
-    let scanner = Scanner::new(config, Options::default()).map_err(fault)?;
-    let mut scratch = scanner.scratch();
-    let mut found = Vec::new();
-    for (path, commit) in files {
-        let bytes = std::fs::read(home.join("files").join(path)).unwrap();
-        let hits = scanner.search(&mut scratch, &bytes);
+    ours::run(home, files, |scanner, hits, path, commit| {
         // In a folder a path is that from where the command was called.
-        let shown = if is_git { path.clone() } else { format!("files/{path}") };
+        let shown = if is_git { path.to_owned() } else { format!("files/{path}") };
         // Folders are asked for before what is in them.
         let mut above = Path::new(&shown).ancestors().skip(1).filter_map(Path::to_str);
         let skips = |folder: &str| !folder.is_empty() && scanner.skips(&Occurrence::of(folder));
         if !is_git && above.any(skips) {
-            continue;
+            return Vec::new();
         }
-        let known = Known(path.clone());
-        let at = Occurrence { path: &shown, commit: commit.as_deref(), attributes: Some(&known) };
-        let findings = scanner.judge(&hits, &at);
-        found.extend(findings.iter().map(|finding| of(finding, path, commit.as_deref())));
-    }
-    found.sort();
-    Ok(found)
+        let known = Known(path.to_owned());
+        let at = Occurrence { path: &shown, commit, attributes: Some(&known) };
+        scanner.judge(hits, &at).iter().map(|finding| of(finding, path, commit)).collect()
+    })
 }
 
 /// What is known of the commits of a case, each of which is called as the file that it adds.

@@ -3,4 +3,5 @@
 mod betterleaks;
 mod case;
 mod gitleaks;
+mod ours;
 mod semantics;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use scan_engine::{Finding, Occurrence, Options, Scanner};
-use scan_rules::Config;
+use scan_engine::{Finding, Occurrence};
 
 use crate::case::Case;
 use crate::gitleaks::{self, Found};
+use crate::ours;
 
 /// gitleaks takes most of its time to start.
 const THREADS: usize = 4;
@@ -55,19 +55,10 @@ fn find(case: &Case) -> (Findings, Findings) {
 }
 
 fn ours(home: &Path, files: &[(String, Option<String>)]) -> Findings {
-    let fault = |e: base_types::Error| e.public().to_owned();
-    let config = Config::open(&home.join("config.toml")).map_err(fault)?;
-    let scanner = Scanner::new(config, Options::default()).map_err(fault)?;
-    let mut scratch = scanner.scratch();
-    let mut found = Vec::new();
-    for (path, commit) in files {
-        let bytes = std::fs::read(home.join("files").join(path)).unwrap();
-        let hits = scanner.search(&mut scratch, &bytes);
-        let at = Occurrence { path, commit: commit.as_deref(), attributes: None };
-        found.extend(scanner.judge(&hits, &at).iter().map(|finding| of(finding, &at)));
-    }
-    found.sort();
-    Ok(found)
+    ours::run(home, files, |scanner, hits, path, commit| {
+        let at = Occurrence { path, commit, attributes: None };
+        scanner.judge(hits, &at).iter().map(|finding| of(finding, &at)).collect()
+    })
 }
 
 fn of(finding: &Finding, at: &Occurrence<'_>) -> Found {

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use gix::ObjectId;
@@ -7,8 +6,9 @@ use scan_engine::{Before, Finding, Occurrence, Reach, Scanner};
 use crate::git::blobs::{FoundBlobs, Kept, Window, windows};
 use crate::git::changes::Change;
 use crate::git::lines::{Added, similarity};
-use crate::git::objects::Objects;
+use crate::git::objects::{Lost, Objects};
 use crate::git::remote::Remote;
+use crate::git::worktree::Unstored;
 use crate::known::OfCommit;
 use crate::outcome::{Commit, Leak};
 use crate::part::Part;
@@ -20,14 +20,30 @@ const MOVED: f64 = 0.5;
 /// Among more files that are gone nobody looks for the one that was moved.
 const GONE_MAX: usize = 100;
 
-/// Says which of what was found in blobs a change brought in.
-pub(crate) struct Attribution<'a, 's> {
+/// What is the same for all changes that are looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Evidence<'a> {
     pub(crate) found: &'a FoundBlobs,
     pub(crate) remote: &'a Remote,
-    /// Files that are no objects yet, by the ids that git would give them.
-    pub(crate) unstored: &'a HashMap<ObjectId, Vec<u8>>,
-    pub(crate) searcher: &'a mut Searcher<'s>,
-    pub(crate) objects: &'a mut dyn Objects,
+    pub(crate) unstored: &'a Unstored,
+}
+
+/// Says which of what was found in blobs a change brought in.
+pub(crate) struct Attribution<'a, 's> {
+    evidence: Evidence<'a>,
+    searcher: &'a mut Searcher<'s>,
+    objects: &'a mut dyn Objects,
+}
+
+impl<'a> Evidence<'a> {
+    /// The same for one thread, with what it reads and searches by.
+    pub(crate) fn attribution<'s>(
+        self,
+        searcher: &'a mut Searcher<'s>,
+        objects: &'a mut dyn Objects,
+    ) -> Attribution<'a, 's> {
+        Attribution { evidence: self, searcher, objects }
+    }
 }
 
 /// A blob that was searched again.
@@ -55,7 +71,7 @@ impl Attribution<'_, '_> {
                 let commit = Some(Arc::clone(described.get_or_insert_with(commit)));
                 let mut leak =
                     Leak { finding, file, symlink: String::new(), commit, link: String::new() };
-                leak.link = self.remote.link(&leak);
+                leak.link = self.evidence.remote.link(&leak);
                 leaks.push(leak);
             }
         }
@@ -75,10 +91,10 @@ impl Attribution<'_, '_> {
             return Ok(Vec::new());
         }
         let scanner = self.searcher.task.scanner;
-        let known = OfCommit { describe, remote: self.remote };
+        let known = OfCommit { describe, remote: self.evidence.remote };
         let at = Occurrence { path: &change.path, commit, attributes: Some(&known) };
         let mut again = None;
-        let found = match self.found.get(&new) {
+        let found = match self.evidence.found.get(&new) {
             _ if scanner.skips(&at) => None,
             Some(Kept::Findings { found, .. }) => Some(found),
             Some(kept @ Kept::Again { reach, .. }) => {
@@ -88,7 +104,8 @@ impl Attribution<'_, '_> {
         };
         let mut findings = judge(scanner, found, &at);
         // What is too large to be held is compared with nothing.
-        let is_large = matches!(self.found.get(&new), Some(Kept::Findings { is_large: true, .. }));
+        let is_large =
+            matches!(self.evidence.found.get(&new), Some(Kept::Findings { is_large: true, .. }));
         if !is_large && findings.iter().any(|(plain, _, finding)| *plain && finding.start_line > 0)
         {
             let added = match again {
@@ -144,13 +161,23 @@ impl Attribution<'_, '_> {
             return Ok(Vec::new());
         }
         if change.is_new_file() {
+            // What was moved as it is need not be looked for.
+            let same = gone.iter().find(|id| change.new == Some(**id));
+            let gone = same.map_or(&gone[..gone.len().min(GONE_MAX)], std::slice::from_ref);
             let before = self.moved_from(text, gone)?;
             return Ok(vec![
                 before.map_or_else(Added::all, |before| Added::between(&before, text)),
             ]);
         }
         let before = change.before.iter().flatten();
-        before.map(|id| Ok(Added::between(&self.blob(*id)?, text))).collect()
+        before
+            .map(|id| match self.blob(*id) {
+                Ok(before) => Ok(Added::between(&before, text)),
+                // What is too large to be held is compared with nothing.
+                Err(Lost::TooLarge) => Ok(Added::all()),
+                Err(Lost::Broken(reason)) => Err(reason),
+            })
+            .collect()
     }
 
     /// What a new file was before, if it is one that is gone elsewhere, with changes.
@@ -161,8 +188,11 @@ impl Attribution<'_, '_> {
     ) -> Result<Option<Arc<Vec<u8>>>, String> {
         let mut best = None;
         let mut likeness = MOVED;
-        for id in gone.iter().take(GONE_MAX) {
-            let before = self.blob(*id)?;
+        for id in gone {
+            let before = match self.blob(*id) {
+                Err(Lost::TooLarge) => continue,
+                before => before?,
+            };
             // What is less than half as long, or more than twice, cannot be alike enough.
             let (shorter, longer) = (before.len().min(text.len()), before.len().max(text.len()));
             if shorter * 2 < longer || is_binary_to_git(&before) {
@@ -176,9 +206,9 @@ impl Attribution<'_, '_> {
         Ok(best)
     }
 
-    fn blob(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, String> {
-        match self.unstored.get(&id) {
-            Some(bytes) => Ok(Arc::new(bytes.clone())),
+    fn blob(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, Lost> {
+        match self.evidence.unstored.get(&id) {
+            Some(file) => Ok(file.read().map(Arc::new).map_err(|e| e.to_string())?),
             None => self.objects.read(id),
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use gix::ObjectId;
 use gix::hash::oid;
 use gix::object::Kind;
-use scan_engine::{AROUND_BYTES, AROUND_LINES, Before, Reach};
+use scan_engine::{AROUND_BYTES, AROUND_LINES, Before, Reach, lines_of};
 
 use crate::git::delta::Novel;
 use crate::git::resolve::{Relation, Verdict, Visit};
@@ -105,7 +105,7 @@ impl<'a> BlobVisitor<'a> {
         let Some(windows) = windows(bytes, novel) else { return false };
         let searched: usize = windows.iter().map(|window| window.range.len()).sum();
         // To search nearly all of it in pieces is no gain.
-        if self.searches_all || searched > bytes.len() / 8 * 7 {
+        if searched > bytes.len() / 8 * 7 {
             return false;
         }
         let settles = windows.iter().all(|window| self.searcher.settles(bytes, window, before));
@@ -140,18 +140,26 @@ impl Visit for BlobVisitor<'_> {
         if matches!(content, Content::Text | Content::Binary) && is_binary_to_git(bytes) {
             return Verdict::Other;
         }
-        if let (
-            Content::Text,
-            Relation::Delta { parent: parent @ Verdict::Text { is_found, reach }, novel },
-        ) = (content, relation)
-            && self.settles(bytes, novel, Before { has_hits: is_found, reach })
-        {
-            if is_found {
-                self.found.insert(id.into(), Kept::Again { reach, spans: None });
+        let before = match (content, relation) {
+            (
+                Content::Text,
+                Relation::Delta { parent: parent @ Verdict::Text { is_found, reach }, novel },
+            ) if !self.searches_all => Some((parent, novel, Before { has_hits: is_found, reach })),
+            _ => None,
+        };
+        let found = match before {
+            Some((parent, novel, before)) if self.settles(bytes, novel, before) => {
+                if before.has_hits {
+                    let kept = Kept::Again { reach: before.reach, spans: None };
+                    self.found.insert(id.into(), kept);
+                }
+                return parent;
             }
-            return parent;
-        }
-        let found = self.searcher.bytes(bytes);
+            Some((_, novel, before)) => {
+                self.searcher.changed(bytes, &changed_lines(bytes, novel), before.reach)
+            }
+            None => self.searcher.bytes(bytes),
+        };
         let is_found = !found.parts.is_empty();
         let reach = found.reach;
         self.note(id, found, false);
@@ -173,6 +181,19 @@ impl Visit for BlobVisitor<'_> {
     }
 }
 
+/// The lines in which something is new, in their order.
+fn changed_lines(bytes: &[u8], novel: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut lines: Vec<Range<usize>> = Vec::new();
+    for range in novel {
+        match lines.last_mut() {
+            Some(last) if range.end <= last.end => {}
+            Some(last) if range.start <= last.end => last.end = lines_of(bytes, range).end,
+            _ => lines.push(lines_of(bytes, range)),
+        }
+    }
+    lines
+}
+
 /// What is around a change.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Window {
@@ -180,6 +201,8 @@ pub(crate) struct Window {
     pub(crate) range: Range<usize>,
     /// From the first to the last byte that is new.
     pub(crate) core: Range<usize>,
+    /// Where what is as far behind the range ends.
+    pub(crate) end: usize,
 }
 
 /// The windows around what is new, in their order. `None` if their lines are too long.
@@ -188,12 +211,14 @@ pub(crate) fn windows(bytes: &[u8], novel: &[Range<usize>]) -> Option<Vec<Window
     for changed in novel.chunk_by(|one, next| next.start <= one.end + 2 * AROUND_BYTES) {
         let core = changed[0].start..changed[changed.len() - 1].end;
         let range = window_start(bytes, core.start)?..window_end(bytes, core.end)?;
+        let end = window_end(bytes, range.end)?;
         match windows.last_mut() {
             Some(last) if last.range.end >= range.start => {
                 last.range.end = last.range.end.max(range.end);
                 last.core.end = core.end;
+                last.end = last.end.max(end);
             }
-            _ => windows.push(Window { range, core }),
+            _ => windows.push(Window { range, core, end }),
         }
     }
     Some(windows)
@@ -224,35 +249,49 @@ mod tests {
 
     #[test]
     fn windows_reach_to_whole_lines_around_changes_and_join() {
-        let check = |line: &str, novel: &[Range<usize>], expected: &[Range<usize>]| {
+        let check = |line: &str, novel: &[Range<usize>], expected: &[(Range<usize>, usize)]| {
             let bytes = line.repeat(160_000 / line.len()).into_bytes();
             let windows = windows(&bytes, novel).unwrap();
-            let ranges: Vec<Range<usize>> =
-                windows.into_iter().map(|window| window.range).collect();
+            let ranges: Vec<_> =
+                windows.into_iter().map(|window| (window.range, window.end)).collect();
             assert_eq!(ranges, expected);
         };
-        // A thousand bytes are more than 26 lines of 16 bytes.
+        // 512 bytes are more than 14 lines of 16 bytes.
         let line = "0123456789abcde\n";
         check(line, &[], &[]);
-        check(line, &[0..0], &[0..1024]);
-        check(line, &[1..1], &[0..1040]);
+        check(line, &[0..0], &[(0..512, 1024)]);
+        check(line, &[1..1], &[(0..528, 1040)]);
         check(
             line,
-            &[10_000..10_010, 11_000..11_000, 50_000..50_001],
-            &[8976..12_032, 48_976..51_040],
+            &[10_000..10_010, 10_600..10_600, 50_000..50_001],
+            &[(9488..11_120, 11_632), (49_488..50_528, 51_040)],
         );
-        check(line, &[159_999..160_000], &[158_960..160_000]);
+        check(line, &[159_999..160_000], &[(159_472..160_000, 160_000)]);
         // And less than so many lines of a hundred.
         let line = format!("{}\n", "x".repeat(99));
-        check(&line, &[50_000..50_010], &[47_400..52_700]);
+        check(&line, &[50_000..50_010], &[(48_600..51_500, 53_000)]);
     }
 
     #[test]
     fn where_lines_are_too_long_there_are_no_windows() {
         let bytes = vec![b'x'; 100_000];
         assert_eq!(windows(&bytes, &[50_000..50_001]), None);
-        let window = Window { range: 0..10_000, core: 5000..5001 };
+        let window = Window { range: 0..10_000, core: 5000..5001, end: 10_000 };
         assert_eq!(windows(&bytes[..10_000], &[5000..5001]).unwrap(), [window]);
+    }
+
+    #[test]
+    fn changed_lines_are_whole_and_told_once() {
+        let text = b"one\ntwo\nthree\nfour\n";
+        let check = |novel: &[Range<usize>], expected: &[Range<usize>]| {
+            assert_eq!(changed_lines(text, novel), expected, "{novel:?}");
+        };
+        check(&[], &[]);
+        check(&[0..0], &[0..3]);
+        check(&[3..4], &[0..7]);
+        check(&[4..4, 5..6, 7..7], &[4..7]);
+        check(&[5..6, 7..9], &[4..13]);
+        check(&[5..6, 14..15, 19..19], &[4..7, 14..18, 19..19]);
     }
 
     /// One rule of each kind that may go wrong where only a change is searched.
@@ -262,9 +301,12 @@ mod tests {
         "id = 'key'\nregex = '''-----BEGIN KEY-----[a-z \\n]{1,20000}?-----END KEY-----'''",
         "id = 'headless'\nregex = '''[a-z \\n]{0,700}omega'''",
         "id = 'gated'\nregex = '''\\b[0-9a-f]{32}\\b'''\nkeywords = ['acme']",
-        // Where one match ends the next begins: which of them start with `y` changes far away.
-        "id = 'chain'\nregex = '[xy]{6}'\n[[rules.allowlists]]\nregexes = ['^x']",
+        CHAIN,
     ];
+
+    /// Where one match ends the next begins: which of them start with `y` changes far away.
+    const CHAIN: &str =
+        "id = 'chain'\nregex = '[xy\\n]{6}'\n[[rules.allowlists]]\nregexes = ['^[x\\n]']";
 
     /// What is put into texts, so that it comes, goes and is completed.
     const FRAGMENTS: &[&str] = &[
@@ -305,6 +347,12 @@ mod tests {
                 match self.below(150) {
                     0 => text.push_str(self.fragment()),
                     1 => text.push_str(&"xy".repeat(self.below(900))),
+                    // Where matches begin shows far behind a change.
+                    2 => {
+                        text.push_str(&"xxxx\n".repeat(self.below(500)));
+                        text.push_str(&"xy".repeat(self.below(900)));
+                    }
+                    3 => text.push_str(&"xxyx\n".repeat(self.below(300))),
                     _ => text.push_str("some words of a line\n"),
                 }
             }
@@ -347,6 +395,32 @@ mod tests {
         range.len()
     }
 
+    /// Where one match begins hangs on where the one before has ended, from a change to what is far behind it.
+    #[test]
+    fn matches_that_shift_far_behind_a_change_are_noticed() {
+        let config = scan_rules::Config::parse(&format!("[[rules]]\n{CHAIN}\n"), "rules.toml");
+        let scanner = scan_engine::Scanner::new(config.unwrap(), Default::default()).unwrap();
+        let progress = crate::Progress::default();
+        let task = Task { scanner: &scanner, limits: Default::default(), progress: &progress };
+        let mut visitor = BlobVisitor::new(task);
+        let mut shifted = 0;
+        for lead in 0..6 {
+            let text = |lead: usize| {
+                let (lines, end) = ("xxxx\n".repeat(500), "xy".repeat(100));
+                format!("start {}{lines}{end}\n", "x".repeat(lead)).into_bytes()
+            };
+            let (before, after) = (visitor.searcher.bytes(&text(lead)), text(lead + 1));
+            let has_hits = !before.parts.is_empty();
+            let settles =
+                visitor.settles(&after, &vec![6..7], Before { has_hits, reach: before.reach });
+            if !has_hits && !visitor.searcher.bytes(&after).parts.is_empty() {
+                shifted += 1;
+                assert!(!settles, "{lead}");
+            }
+        }
+        assert!(shifted > 0);
+    }
+
     /// A text of which only what is around a change is searched has nothing that a search of all of it finds.
     #[test]
     fn changes_settle_what_whole_texts_say() {
@@ -364,6 +438,11 @@ mod tests {
         }
     }
 
+    /// What a search says of a text.
+    fn told(found: &Found) -> (Reach, Vec<Range<usize>>) {
+        (found.reach, found.parts.iter().flat_map(|part| part.hits.spans()).collect())
+    }
+
     /// Makes a text and changed versions of it, each from the one before; how many of them needed no whole search.
     fn versions(visitor: &mut BlobVisitor<'_>, numbers: &mut Numbers) -> usize {
         let mut text = numbers.text();
@@ -375,6 +454,9 @@ mod tests {
             let mut changed = Vec::new();
             let novel = crate::git::delta::apply(&text, &delta, &mut changed).unwrap();
             let found = visitor.searcher.bytes(&changed);
+            let lines = changed_lines(&changed, &novel);
+            let again = visitor.searcher.changed(&changed, &lines, reach);
+            assert_eq!(told(&again), told(&found), "{novel:?}");
             if visitor.settles(&changed, &novel, Before { has_hits: is_found, reach }) {
                 settled += 1;
                 let spans: Vec<Range<usize>> =

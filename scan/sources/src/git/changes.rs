@@ -1,4 +1,5 @@
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use gix::ObjectId;
@@ -8,7 +9,7 @@ use gix::objs::{CommitRefIter, TreeRefIter};
 
 use crate::git::blobs::FoundBlobs;
 use crate::git::commits::Node;
-use crate::git::objects::Objects;
+use crate::git::objects::{Lost, Objects};
 use crate::git::trees::Marks;
 
 /// A file that a commit, or the index, has otherwise than what was before.
@@ -43,16 +44,20 @@ pub(crate) enum Wanted<'a> {
     },
 }
 
+/// The trees of commits that were read before.
+pub(crate) type Trees = HashMap<ObjectId, ObjectId>;
+
 /// Compares trees.
 pub(crate) struct Differ<'a> {
     objects: &'a mut dyn Objects,
+    trees: &'a Trees,
     wanted: Wanted<'a>,
     changes: Vec<Change>,
 }
 
 impl<'a> Differ<'a> {
-    pub(crate) fn new(objects: &'a mut dyn Objects, wanted: Wanted<'a>) -> Self {
-        Self { objects, wanted, changes: Vec::new() }
+    pub(crate) fn new(objects: &'a mut dyn Objects, trees: &'a Trees, wanted: Wanted<'a>) -> Self {
+        Self { objects, trees, wanted, changes: Vec::new() }
     }
 
     /// What a commit changes against its parent. A merge changes what it has otherwise than all that it merges.
@@ -76,8 +81,11 @@ impl<'a> Differ<'a> {
     }
 
     fn tree_of(&mut self, id: ObjectId) -> Result<ObjectId, String> {
+        if let Some(tree) = self.trees.get(&id) {
+            return Ok(*tree);
+        }
         let commit = self.objects.read(id)?;
-        let tree = CommitRefIter::from_bytes(&commit, gix::hash::Kind::Sha1).tree_id();
+        let tree = CommitRefIter::from_bytes(&commit, id.kind()).tree_id();
         tree.map_err(|e| e.to_string())
     }
 
@@ -86,7 +94,7 @@ impl<'a> Differ<'a> {
         let mut at = tree;
         for name in path.split('/') {
             let data = self.objects.read(at)?;
-            let entry = entries(&data)?.into_iter().find(|entry| entry.filename == name);
+            let entry = entries(&data, at.kind())?.into_iter().find(|entry| entry.filename == name);
             match entry {
                 Some(entry) => at = entry.oid.into(),
                 None => return Ok(None),
@@ -101,11 +109,12 @@ impl<'a> Differ<'a> {
         new: Option<ObjectId>,
         path: &mut String,
     ) -> Result<(), String> {
-        if old == new || !(self.wants_tree(old) || self.wants_tree(new)) {
+        if old == new || !self.wants(old, new) {
             return Ok(());
         }
+        let Some(hash) = new.or(old).map(|id| id.kind()) else { return Ok(()) };
         let (before, after) = (self.data(old)?, self.data(new)?);
-        let (before, after) = (entries(&before)?, entries(&after)?);
+        let (before, after) = (entries(&before, hash)?, entries(&after, hash)?);
         let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
         loop {
             let order = match (before.peek(), after.peek()) {
@@ -150,15 +159,15 @@ impl<'a> Differ<'a> {
         outcome
     }
 
-    fn data(&mut self, tree: Option<ObjectId>) -> Result<Arc<Vec<u8>>, String> {
+    fn data(&mut self, tree: Option<ObjectId>) -> Result<Arc<Vec<u8>>, Lost> {
         tree.map_or_else(|| Ok(Arc::default()), |id| self.objects.read(id))
     }
 
-    fn wants_tree(&self, tree: Option<ObjectId>) -> bool {
-        match (self.wanted, tree) {
-            (_, None) => false,
-            (Wanted::All, _) => true,
-            (Wanted::Found { marks, .. }, Some(tree)) => marks.tree(&tree),
+    /// Whether anybody asks for what two trees differ in.
+    fn wants(&self, old: Option<ObjectId>, new: Option<ObjectId>) -> bool {
+        match self.wanted {
+            Wanted::All => true,
+            Wanted::Found { marks, .. } => marks.differ(old, new),
         }
     }
 
@@ -175,8 +184,8 @@ impl<'a> Differ<'a> {
 }
 
 /// The entries of a tree, but for submodules, whose commits are in another repository.
-fn entries(data: &[u8]) -> Result<Vec<EntryRef<'_>>, String> {
-    TreeRefIter::from_bytes(data, gix::hash::Kind::Sha1)
+fn entries(data: &[u8], hash: gix::hash::Kind) -> Result<Vec<EntryRef<'_>>, String> {
+    TreeRefIter::from_bytes(data, hash)
         .filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.mode.is_commit()))
         .map(|entry| entry.map_err(|e| e.to_string()))
         .collect()

@@ -5,6 +5,7 @@ use base_types::{Error, Result, Timestamp};
 use gix::ObjectId;
 
 use crate::git::Revisions;
+use crate::git::changes::Trees;
 use crate::outcome::{Commit, Gap};
 
 /// A commit, as far as its changes are concerned.
@@ -58,6 +59,11 @@ pub(crate) fn list(
     }
     nodes.sort_by_key(|node| (std::cmp::Reverse(node.time), node.id));
     Ok(nodes)
+}
+
+/// The trees of commits that are at hand.
+pub(crate) fn trees(commits: &[Node]) -> Trees {
+    commits.iter().map(|commit| (commit.id, commit.tree)).collect()
 }
 
 /// What a finding says of its commit.

@@ -19,10 +19,10 @@ mod store;
 mod trees;
 mod worktree;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base_types::{Error, Result};
 use gix::bstr::{BString, ByteSlice};
@@ -31,22 +31,25 @@ use gix::{ObjectId, ThreadSafeRepository};
 pub(crate) use crate::git::blobs::Window;
 pub use crate::git::remote::Platform;
 
-use crate::git::attribute::Attribution;
+use crate::git::attribute::{Attribution, Evidence};
 use crate::git::blobs::{BlobVisitor, FoundBlobs, search_all};
 use crate::git::changes::{Change, Differ, Wanted};
 use crate::git::commits::{Node, describe};
-use crate::git::objects::{Objects, Reader};
+use crate::git::objects::{Lost, Objects, Reader};
 pub(crate) use crate::git::remote::Remote;
 use crate::git::resolve::{Relation, Visit};
 use crate::git::store::Store;
 use crate::git::trees::Marks;
-use crate::git::worktree::Pending;
+use crate::git::worktree::{Pending, Unstored};
 use crate::outcome::{Commit, Gap, Leak, Outcome};
 use crate::search::Searcher;
 use crate::task::Task;
 
 /// What one thread keeps of trees and commits that it has read.
 const OBJECT_CACHE_BYTES: usize = 8 << 20;
+
+/// So many commits, one after the other, a thread takes at a time.
+const RUN_MAX: usize = 32;
 
 /// A repository, found from a folder in it.
 #[derive(Clone, Debug)]
@@ -96,10 +99,13 @@ impl Git {
     }
 
     fn open(&self) -> Result<ThreadSafeRepository> {
-        let fault = |e: &dyn std::fmt::Display| {
+        let fault = |e: &dyn std::error::Error| {
+            // What is wrong in a broken one is told by what the error comes from.
+            let causes = std::iter::successors(e.source(), |cause| cause.source());
+            let causes: String = causes.map(|cause| format!(": {cause}")).collect();
             let path = self.path.display();
             Error::not_found(format!(
-                "there is no repository of git at {path}: {e}; for files use 'dir'"
+                "cannot open a repository of git at {path}: {e}{causes}; for files use 'dir'"
             ))
         };
         // A path with `..` in it is not looked up well.
@@ -128,9 +134,6 @@ impl<'a> GitScan<'a> {
 
     fn run(&mut self) -> Result<()> {
         let repository = self.shared.to_thread_local();
-        if repository.object_hash() != gix::hash::Kind::Sha1 {
-            return Err(Error::invalid("repositories with names of SHA-256 are not supported yet"));
-        }
         let gaps = &mut self.outcome.gaps;
         match &self.git.part {
             GitPart::Commits(which) => {
@@ -164,59 +167,45 @@ impl<'a> GitScan<'a> {
         let store = Store::open(repository, &mut self.outcome.gaps);
         let found = search_all(self.task, &store, &mut self.outcome.gaps);
         let marks = Marks::survey(self.task, &store, commits, &found, &mut self.outcome.gaps);
-        let wanted = if watches_folders(self.task) {
+        let wanted = if self.task.scanner.watches_folders() {
             Wanted::All
         } else {
             Wanted::Found { marks: &marks, blobs: &found }
         };
-        let unstored = HashMap::new();
+        let evidence = Evidence { found: &found, remote: &self.remote, unstored: &Unstored::new() };
+        let trees = commits::trees(commits);
         let leaks = self.each(commits, Some(&store), |searcher, objects, repository, commit| {
-            let changes = Differ::new(objects, wanted).of(commit)?;
-            let attribution = Attribution {
-                found: &found,
-                remote: &self.remote,
-                unstored: &unstored,
-                searcher,
-                objects,
-            };
-            leaks(attribution, repository, &changes, Some(commit.id))
+            let changes = Differ::new(objects, &trees, wanted).of(commit)?;
+            leaks(evidence.attribution(searcher, objects), repository, &changes, Some(commit.id))
         });
         self.keep(leaks);
     }
 
     /// The changes of some commits first, then the blobs that they brought in.
     fn some(&mut self, commits: &[Node]) {
+        let trees = commits::trees(commits);
         let changes = self.each(commits, None, |_, objects, _, commit| {
-            Ok(vec![(commit.id, Differ::new(objects, Wanted::All).of(commit)?)])
+            Ok(vec![(commit.id, Differ::new(objects, &trees, Wanted::All).of(commit)?)])
         });
         let (changes, faults): (Vec<_>, Vec<_>) = changes.into_iter().partition(Result::is_ok);
         self.outcome.gaps.extend(faults.into_iter().filter_map(Result::err));
         let changes: Vec<(ObjectId, Vec<Change>)> =
             changes.into_iter().flatten().flatten().collect();
-        let unstored = HashMap::new();
+        let unstored = Unstored::new();
         let found = self.search(changes.iter().flat_map(|(_, changes)| changes), &unstored);
+        let evidence = Evidence { found: &found, remote: &self.remote, unstored: &unstored };
         let leaks = self.each(&changes, None, |searcher, objects, repository, (id, changes)| {
-            let attribution = Attribution {
-                found: &found,
-                remote: &self.remote,
-                unstored: &unstored,
-                searcher,
-                objects,
-            };
-            leaks(attribution, repository, changes, Some(*id))
+            leaks(evidence.attribution(searcher, objects), repository, changes, Some(*id))
         });
         self.keep(leaks);
     }
 
     fn pending(&mut self, repository: &gix::Repository, pending: &Pending) {
         let found = self.search(pending.changes.iter(), &pending.unstored);
-        let attribution = Attribution {
-            found: &found,
-            remote: &self.remote,
-            unstored: &pending.unstored,
-            searcher: &mut Searcher::new(self.task),
-            objects: &mut &*repository,
-        };
+        let evidence =
+            Evidence { found: &found, remote: &self.remote, unstored: &pending.unstored };
+        let (mut searcher, mut objects) = (Searcher::new(self.task), repository);
+        let attribution = evidence.attribution(&mut searcher, &mut objects);
         let leaks = leaks(attribution, repository, &pending.changes, None);
         self.keep(vec![leaks.map_err(|reason| Gap::fault("changes", reason))]);
     }
@@ -225,24 +214,30 @@ impl<'a> GitScan<'a> {
     fn search<'c>(
         &mut self,
         changes: impl Iterator<Item = &'c Change>,
-        unstored: &HashMap<ObjectId, Vec<u8>>,
+        unstored: &Unstored,
     ) -> FoundBlobs {
         let ids: HashSet<ObjectId> = changes.filter_map(|change| change.new).collect();
         let ids: Vec<ObjectId> = ids.into_iter().collect();
         self.task.progress.expect(ids.len() as u64);
+        // Only the packs themselves can be read in pieces. What is broken in them is told of the objects that are wanted.
+        let large = OnceLock::new();
         let visitors = self.each_with(
             &ids,
             || BlobVisitor::new(self.task),
             |visitor, repository, id| {
+                let mut objects = repository;
                 match unstored.get(id) {
-                    Some(bytes) => {
-                        visitor.object(id, bytes, Relation::None);
-                    }
-                    None => match repository.find_object(*id) {
-                        Ok(object) => {
-                            visitor.object(id, &object.data, Relation::None);
+                    Some(file) => file.show(id, visitor),
+                    None => match objects.read(*id) {
+                        Ok(bytes) => {
+                            visitor.object(id, &bytes, Relation::None);
                         }
-                        Err(e) => visitor.lost(id, &e.to_string()),
+                        Err(Lost::TooLarge) => {
+                            large
+                                .get_or_init(|| Store::open(repository, &mut Vec::new()))
+                                .show(id, visitor);
+                        }
+                        Err(Lost::Broken(reason)) => visitor.lost(id, &reason),
                     },
                 }
                 self.task.progress.step(1);
@@ -303,14 +298,21 @@ impl<'a> GitScan<'a> {
         work: impl Fn(&mut S, &gix::Repository, &T) + Sync,
     ) -> Vec<S> {
         let next = AtomicUsize::new(0);
+        // Neighbours have much in common, so that a thread has read half of what the next one needs.
+        let run_length = (items.len() / 1024).clamp(1, RUN_MAX);
         let run = || {
             let mut repository = self.shared.to_thread_local();
             repository.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
             let mut state = start();
-            while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed))
-                && !self.task.progress.is_stopped()
-            {
-                work(&mut state, &repository, item);
+            loop {
+                let first = next.fetch_add(run_length, Ordering::Relaxed);
+                let Some(rest) = items.get(first..).filter(|rest| !rest.is_empty()) else { break };
+                for item in rest.iter().take(run_length) {
+                    if self.task.progress.is_stopped() {
+                        return state;
+                    }
+                    work(&mut state, &repository, item);
+                }
             }
             state
         };
@@ -391,18 +393,5 @@ fn leaks(
     attribution.leaks(changes, id, &|| match id {
         Some(id) => describe(repository, &repository.open_mailmap(), id),
         None => Arc::new(Commit::pending()),
-    })
-}
-
-/// Whether a rule for paths looks at folders. Their names are known only where a path is whole, so then all changes are
-/// looked at.
-fn watches_folders(task: Task<'_>) -> bool {
-    let patterns = task.scanner.rules().iter().filter(|rule| rule.regex.is_none());
-    patterns.filter_map(|rule| rule.path.as_ref()).any(|pattern| {
-        // What stands for the start of a name, and for what is no folder, are no folders.
-        let known = ["(?:^|\\/)", "(?:^|/)", "(^|\\/)", "(^|/)", "[^\\/]", "[^/]"];
-        let rest =
-            known.iter().fold(pattern.source().to_owned(), |source, part| source.replace(part, ""));
-        rest.contains('/')
     })
 }

@@ -15,12 +15,44 @@ pub(crate) trait Objects {
     /// # Errors
     ///
     /// Why it cannot be had.
-    fn read(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, String>;
+    fn read(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, Lost>;
+}
+
+/// Why an object is not at hand.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    Broken(String),
+    /// It is larger than [`OBJECT_BYTES_MAX`], so nobody holds it.
+    TooLarge,
+}
+
+impl From<String> for Lost {
+    fn from(reason: String) -> Self {
+        Self::Broken(reason)
+    }
+}
+
+impl From<&str> for Lost {
+    fn from(reason: &str) -> Self {
+        Self::Broken(reason.to_owned())
+    }
+}
+
+impl From<Lost> for String {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Broken(reason) => reason,
+            Lost::TooLarge => "it is larger than 128 MiB".into(),
+        }
+    }
 }
 
 /// As the library reads them: best for a few, as nothing has to be known before.
 impl Objects for &gix::Repository {
-    fn read(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, String> {
+    fn read(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, Lost> {
+        if self.find_header(id).map_err(|e| e.to_string())?.size() > OBJECT_BYTES_MAX {
+            return Err(Lost::TooLarge);
+        }
         let object = self.find_object(id).map_err(|e| e.to_string())?;
         Ok(Arc::new(object.detach().data))
     }
@@ -48,11 +80,11 @@ const GENERATION_BYTES_MAX: usize = 4 << 20;
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 impl Objects for Reader<'_> {
-    fn read(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, String> {
+    fn read(&mut self, id: ObjectId) -> Result<Arc<Vec<u8>>, Lost> {
         match self.store.place(&id) {
             Some(Place::Packed { pack, number, node }) => self.packed(pack, number, node),
-            Some(Place::Loose(loose)) => loose.read().map(Arc::new).map_err(|e| e.to_string()),
-            None => Err(format!("object {id} is not in the repository")),
+            Some(Place::Loose(loose)) => loose.read().map(Arc::new),
+            None => Err(Lost::Broken(format!("object {id} is not in the repository"))),
         }
     }
 }
@@ -69,7 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes from delta to delta to an object that is at hand or stored whole, and back.
-    fn packed(&mut self, pack: &Pack, number: usize, node: u32) -> Result<Arc<Vec<u8>>, String> {
+    fn packed(&mut self, pack: &Pack, number: usize, node: u32) -> Result<Arc<Vec<u8>>, Lost> {
         let mut deltas = Vec::new();
         let mut at = node;
         let mut bytes = loop {
@@ -78,6 +110,9 @@ impl<'a> Reader<'a> {
             }
             match pack.link(at).ok_or("a delta of it is broken")? {
                 Link::Whole => {
+                    if self.inflater.size(pack, at)? > OBJECT_BYTES_MAX {
+                        return Err(Lost::TooLarge);
+                    }
                     let mut bytes = Vec::new();
                     self.inflater.read(pack, at, &mut bytes)?;
                     let bytes = Arc::new(bytes);
@@ -93,7 +128,7 @@ impl<'a> Reader<'a> {
         while let Some(node) = deltas.pop() {
             self.inflater.read(pack, node, &mut self.delta)?;
             if delta::result_size(&self.delta).is_none_or(|size| size as u64 > OBJECT_BYTES_MAX) {
-                return Err("it is a delta and larger than 128 MiB".into());
+                return Err(Lost::TooLarge);
             }
             let mut result = Vec::new();
             delta::apply(&bytes, &self.delta, &mut result).ok_or("its delta does not fit")?;

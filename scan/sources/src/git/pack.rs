@@ -66,13 +66,14 @@ pub(crate) struct Tree {
 
 impl Pack {
     /// Opens the pack that belongs to an index and reads where each object is and of what it is a delta.
-    pub(crate) fn open(index_path: &Path) -> Result<Self, String> {
+    pub(crate) fn open(index_path: &Path, hash: gix::hash::Kind) -> Result<Self, String> {
         let fault = |e: &dyn std::fmt::Display| e.to_string();
-        let index = index::File::at(index_path, gix::hash::Kind::Sha1).map_err(|e| fault(&e))?;
+        let index = index::File::at(index_path, hash).map_err(|e| fault(&e))?;
         let path = index_path.with_extension("pack");
         let file = File::open(&path).map_err(|e| fault(&e))?;
-        // The last 20 bytes are the checksum of the pack.
-        let end = file.metadata().map_err(|e| fault(&e))?.len().saturating_sub(20);
+        let length = file.metadata().map_err(|e| fault(&e))?.len();
+        // What comes last is the checksum of the pack.
+        let end = length.saturating_sub(hash.len_in_bytes() as u64);
         let mut nodes: Vec<Node> = (0..index.num_objects())
             .map(|position| Node {
                 offset: index.pack_offset_at_index(position),
@@ -191,7 +192,8 @@ impl Pack {
     }
 
     fn read_heads(&mut self) {
-        let mut heads = Heads { file: &self.file, start: 0, bytes: Vec::new() };
+        let hash = self.index.object_hash();
+        let mut heads = Heads { file: &self.file, hash, start: 0, bytes: Vec::new() };
         let mut bases = vec![NONE; self.nodes.len()];
         let mut stored = vec![Stored::Broken; self.nodes.len()];
         for (number, node) in self.nodes.iter().enumerate() {
@@ -226,6 +228,7 @@ impl Pack {
 /// The heads of all entries, read in the order of the file.
 struct Heads<'a> {
     file: &'a File,
+    hash: gix::hash::Kind,
     start: u64,
     bytes: Vec<u8>,
 }
@@ -245,7 +248,7 @@ impl Heads<'_> {
             self.bytes.truncate(read);
         }
         let from = (offset - self.start) as usize;
-        Entry::from_bytes(self.bytes.get(from..)?, offset, gix::hash::Kind::Sha1).ok()
+        Entry::from_bytes(self.bytes.get(from..)?, offset, self.hash).ok()
     }
 }
 
@@ -324,7 +327,7 @@ impl Inflater {
             usize::try_from(pack.stored_bytes(node as usize)).unwrap_or(usize::MAX).min(most);
         self.compressed.resize(length, 0);
         pack.file.read_exact_at(&mut self.compressed, offset).map_err(|e| e.to_string())?;
-        Entry::from_bytes(&self.compressed, offset, gix::hash::Kind::Sha1)
+        Entry::from_bytes(&self.compressed, offset, pack.index.object_hash())
             .map_err(|e| e.to_string())
     }
 }

@@ -9,13 +9,15 @@ use gix::ObjectId;
 use gix::hash::oid;
 use gix::object::Kind;
 
-use crate::git::pack::Pack;
+use crate::git::objects::Lost;
+use crate::git::pack::{Inflater, Link, Pack};
 use crate::git::resolve::{OBJECT_BYTES_MAX, Relation, Visit, resolve};
 use crate::outcome::Gap;
 use crate::progress::Progress;
 
 /// All objects of a repository, also of those that it borrows from.
 pub(crate) struct Store {
+    hash: gix::hash::Kind,
     packs: Vec<Pack>,
     loose: HashMap<ObjectId, Loose>,
     /// By the number of an object: whether it was shown to a visitor.
@@ -49,7 +51,12 @@ impl Store {
             Ok(more) => folders.extend(more),
             Err(e) => gaps.push(Gap::fault("objects/info/alternates", e.to_string())),
         }
-        let mut store = Self { packs: Vec::new(), loose: HashMap::new(), shown: Vec::new() };
+        let mut store = Self {
+            hash: repository.object_hash(),
+            packs: Vec::new(),
+            loose: HashMap::new(),
+            shown: Vec::new(),
+        };
         for folder in folders {
             store.add_packs(&folder.join("pack"), gaps);
             store.add_loose(&folder);
@@ -89,7 +96,7 @@ impl Store {
             below -= pack.len();
         }
         let loose = self.loose.iter().find(|(_, loose)| loose.number == below);
-        loose.map_or_else(|| ObjectId::null(gix::hash::Kind::Sha1), |(id, _)| *id)
+        loose.map_or_else(|| ObjectId::null(self.hash), |(id, _)| *id)
     }
 
     pub(crate) fn numbers(&self) -> usize {
@@ -139,6 +146,26 @@ impl Store {
         });
     }
 
+    /// Shows one object, however large, to a visitor.
+    pub(crate) fn show(&self, id: &oid, visitor: &mut dyn Visit) {
+        let shown = match self.place(id) {
+            Some(Place::Packed { pack, node, .. }) => match pack.link(node) {
+                Some(Link::Whole) => Inflater::new()
+                    .stream(pack, node)
+                    .map(|mut bytes| visitor.stream(id, &mut bytes)),
+                Some(Link::DeltaOf(_)) => Err("it is a delta and larger than 128 MiB".into()),
+                None => Err("a delta of it is broken".into()),
+            },
+            Some(Place::Loose(loose)) => {
+                loose.show(Kind::Blob, id, visitor).map(drop).map_err(|e| e.to_string())
+            }
+            None => Err("it is not in the repository".into()),
+        };
+        if let Err(reason) = shown {
+            visitor.lost(id, &reason);
+        }
+    }
+
     fn add_packs(&mut self, folder: &Path, gaps: &mut Vec<Gap>) {
         // A repository without packs has no folder for them either.
         let Ok(entries) = fs::read_dir(folder) else { return };
@@ -155,7 +182,7 @@ impl Store {
             if !is("idx") {
                 continue;
             }
-            match Pack::open(&path) {
+            match Pack::open(&path, self.hash) {
                 Ok(pack) => {
                     let broken = pack.broken();
                     if broken > 0 {
@@ -179,6 +206,7 @@ impl Store {
             for entry in entries.flatten() {
                 let name = format!("{start}{}", entry.file_name().to_string_lossy());
                 if let Ok(id) = ObjectId::from_hex(name.as_bytes())
+                    && id.kind() == self.hash
                     && self.number(&id).is_none()
                 {
                     let number = self.loose.len();
@@ -205,12 +233,12 @@ impl Loose {
     }
 
     /// The content, of whatever kind.
-    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        let (_, size, content) = self.open()?;
+    pub(crate) fn read(&self) -> Result<Vec<u8>, Lost> {
+        let (_, size, content) = self.open().map_err(|e| e.to_string())?;
         if size > OBJECT_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 128 MiB"));
+            return Err(Lost::TooLarge);
         }
-        whole(content, size)
+        Ok(whole(content, size).map_err(|e| e.to_string())?)
     }
 
     /// Its kind, its size, and what follows: <https://git-scm.com/docs/gitformat-loose>.

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 
 use gix::ObjectId;
@@ -20,15 +21,15 @@ const NAMED_MAX: usize = 10;
 /// Which trees lead to something that was found, so that the history is looked through for nothing else.
 pub(crate) struct Marks<'a> {
     store: &'a Store,
-    /// By the number of the object.
-    leads: Vec<bool>,
+    /// By the number of a tree: a digest of what was found in it, however deep, wherever it is moved to. 0 is nothing.
+    digests: Vec<u64>,
     /// Names of files of which rules for paths have something to say.
     names: HashSet<Vec<u8>>,
 }
 
 impl<'a> Marks<'a> {
-    /// Reads all trees of a repository, whose blobs were shown before. What they and the commits name and is not
-    /// there, or is something else, becomes a gap.
+    /// Reads all trees of a repository, whose blobs were shown before. What the commits lead to and is not there, or is
+    /// something else, becomes a gap; so does every tree that is here and broken.
     pub(crate) fn survey(
         task: Task<'_>,
         store: &'a Store,
@@ -36,104 +37,201 @@ impl<'a> Marks<'a> {
         found: &FoundBlobs,
         gaps: &mut Vec<Gap>,
     ) -> Self {
+        let mut is_found = vec![false; store.numbers()];
+        found.keys().filter_map(|id| store.number(id)).for_each(|blob| is_found[blob] = true);
+        // Its keys are of this process alone, so nobody can make two digests equal.
+        let hasher = RandomState::new();
         let visitor = || TreeVisitor {
             scanner: task.scanner,
-            store,
-            found,
+            hasher: &hasher,
+            numbers: Numbers::new(store),
+            is_found: &is_found,
             above: Vec::new(),
             marked: Vec::new(),
-            missing: HashSet::new(),
+            missing: HashMap::new(),
             names: HashMap::new(),
             gaps: Vec::new(),
         };
         let mut visitors: Vec<_> = (0..task.limits.threads).map(|_| visitor()).collect();
         store.visit(Kind::Tree, &mut visitors, task.progress);
-        let mut marks = Self { store, leads: vec![false; store.numbers()], names: HashSet::new() };
-        let (mut above, mut marked, mut missing) = (Vec::new(), Vec::new(), HashSet::new());
-        for mut visitor in visitors {
-            // Most trees are in many others, in the same one of a pack again and again.
-            visitor.above.sort_unstable();
-            visitor.above.dedup();
-            above.append(&mut visitor.above);
-            marked.extend(visitor.marked);
-            missing.extend(visitor.missing);
+        let (mut above, mut found, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        let mut names = HashSet::new();
+        for visitor in visitors {
+            above.extend(visitor.above);
+            found.extend(visitor.marked);
+            named.extend(visitor.missing);
             gaps.extend(visitor.gaps);
-            let watched = visitor.names.into_iter().filter(|(_, watched)| *watched);
-            marks.names.extend(watched.map(|(name, _)| name));
+            let watched = visitor.names.into_iter().filter_map(|(name, mark)| mark.map(|_| name));
+            names.extend(watched);
         }
         above.sort_unstable();
-        above.dedup();
-        missing.extend(
-            above
-                .iter()
-                .filter(|(below, _)| !store.was_shown(*below as usize))
-                .map(|(below, _)| store.id(*below as usize)),
-        );
-        let is_there = |id: &oid| store.number(id).is_some_and(|number| store.was_shown(number));
-        missing.extend(commits.iter().map(|commit| commit.tree).filter(|tree| !is_there(tree)));
+        let unseen = above.iter().filter(|(below, _)| !store.was_shown(*below as usize));
+        named.extend(unseen.map(|(below, tree)| (store.id(*below as usize), vec![*tree])));
         if !task.progress.is_stopped() {
-            tell_missing(&missing, gaps);
+            tell_missing(&missing(store, commits, &above, named), gaps);
         }
-        marks.spread(&above, marked);
-        marks
+        Self { store, digests: digests(&hasher, store.numbers(), &above, found), names }
     }
 
-    /// Whether a tree holds, however deep, something that was found.
-    pub(crate) fn tree(&self, id: &oid) -> bool {
-        self.store.number(id).is_some_and(|number| self.leads[number])
+    /// Whether two trees differ in something that was found. What was moved within one of them is no difference.
+    pub(crate) fn differ(&self, one: Option<ObjectId>, other: Option<ObjectId>) -> bool {
+        let digest = |id: Option<ObjectId>| {
+            let number = id.and_then(|id| self.store.number(&id));
+            number.map_or(0, |number| self.digests[number])
+        };
+        digest(one) != digest(other)
     }
 
     /// Whether rules for paths have something to say of a file's name.
     pub(crate) fn name(&self, name: &[u8]) -> bool {
         self.names.contains(name)
     }
+}
 
-    /// From the marked trees up to those that hold them.
-    fn spread(&mut self, above: &[(u32, u32)], mut marked: Vec<u32>) {
-        while let Some(tree) = marked.pop() {
-            if std::mem::replace(&mut self.leads[tree as usize], true) {
-                continue;
+/// The digest of every tree, from those at the bottom up. `found` has, for what a tree holds itself, its digest.
+fn digests(
+    hasher: &RandomState,
+    numbers: usize,
+    above: &[(u32, u32)],
+    found: Vec<(u32, u64)>,
+) -> Vec<u64> {
+    let mut leads = vec![false; numbers];
+    spread(above, found.iter().map(|(tree, _)| *tree).collect(), &mut leads);
+    let mut digests = vec![0u64; numbers];
+    for (tree, digest) in found {
+        digests[tree as usize] = digest;
+    }
+    // What a tree waits for are the digests below it.
+    let mut waits = vec![0u32; numbers];
+    for (below, tree) in above {
+        waits[*tree as usize] += u32::from(leads[*below as usize]);
+    }
+    let mut ready: Vec<u32> = (0..numbers as u32)
+        .filter(|tree| leads[*tree as usize] && waits[*tree as usize] == 0)
+        .collect();
+    while let Some(tree) = ready.pop() {
+        // A tree that has something has a digest that is not nothing's.
+        let digest = digests[tree as usize].max(1);
+        digests[tree as usize] = digest;
+        let mixed = hasher.hash_one(digest);
+        for holder in ends(above, tree) {
+            digests[holder as usize] = digests[holder as usize].wrapping_add(mixed);
+            waits[holder as usize] -= 1;
+            if waits[holder as usize] == 0 {
+                ready.push(holder);
             }
-            let from = above.partition_point(|(below, _)| *below < tree);
-            let parents = above[from..].iter().take_while(|(below, _)| *below == tree);
-            marked.extend(parents.map(|(_, parent)| *parent));
         }
+    }
+    digests
+}
+
+/// Marks what edges lead to, however many of them in a row, from where some begin. Edges are in their order.
+fn spread(edges: &[(u32, u32)], mut from: Vec<u32>, marked: &mut [bool]) {
+    while let Some(tree) = from.pop() {
+        if std::mem::replace(&mut marked[tree as usize], true) {
+            continue;
+        }
+        from.extend(ends(edges, tree));
+    }
+}
+
+/// Where the edges end that start at a tree.
+fn ends(edges: &[(u32, u32)], tree: u32) -> impl Iterator<Item = u32> {
+    let first = edges.partition_point(|(start, _)| *start < tree);
+    edges[first..].iter().take_while(move |(start, _)| *start == tree).map(|(_, end)| *end)
+}
+
+/// What the commits lead to and is not there. `named` has what trees name in vain, and these trees. What no commit leads to
+/// may lack anything: git leaves there what was amended away, until it is collected.
+fn missing(
+    store: &Store,
+    commits: &[Node],
+    above: &[(u32, u32)],
+    named: Vec<(ObjectId, Vec<u32>)>,
+) -> HashSet<ObjectId> {
+    let is_there = |id: &oid| store.number(id).is_some_and(|number| store.was_shown(number));
+    let trees = commits.iter().map(|commit| commit.tree);
+    let mut missing: HashSet<ObjectId> = trees.clone().filter(|tree| !is_there(tree)).collect();
+    if !named.is_empty() {
+        let mut below: Vec<(u32, u32)> =
+            above.iter().map(|(below, tree)| (*tree, *below)).collect();
+        below.sort_unstable();
+        let roots = trees.filter_map(|tree| store.number(&tree)).map(|number| number as u32);
+        let mut reached = vec![false; store.numbers()];
+        spread(&below, roots.collect(), &mut reached);
+        let is_reached = |tree: &u32| reached[*tree as usize];
+        let reached = named.into_iter().filter(|(_, trees)| trees.iter().any(is_reached));
+        missing.extend(reached.map(|(id, _)| id));
+    }
+    missing
+}
+
+/// The numbers of objects. Most of what a tree holds is in the next one too, so those that were looked up last are at hand.
+struct Numbers<'a> {
+    store: &'a Store,
+    /// Each object has one place.
+    recent: Vec<(ObjectId, Option<usize>)>,
+}
+
+impl<'a> Numbers<'a> {
+    /// A power of two: so many fit into a cache near by.
+    const PLACES: usize = 1 << 13;
+
+    fn new(store: &'a Store) -> Self {
+        // No object has this name, nor is there one by it.
+        let nothing = (ObjectId::null(gix::hash::Kind::Sha1), None);
+        Self { store, recent: vec![nothing; Self::PLACES] }
+    }
+
+    fn of(&mut self, id: &oid) -> Option<usize> {
+        let [first, second, ..] = id.as_bytes() else { return None };
+        let place = usize::from(u16::from_le_bytes([*first, *second])) % Self::PLACES;
+        let (known, number) = &mut self.recent[place];
+        if known.as_bytes() != id.as_bytes() {
+            *known = id.into();
+            *number = self.store.number(id);
+        }
+        *number
     }
 }
 
 struct TreeVisitor<'a> {
     scanner: &'a Scanner,
-    store: &'a Store,
-    found: &'a FoundBlobs,
-    /// Trees and what holds them.
+    numbers: Numbers<'a>,
+    /// By the number of a blob.
+    is_found: &'a [bool],
+    hasher: &'a RandomState,
+    /// Trees and what holds them, as often as it does.
     above: Vec<(u32, u32)>,
-    marked: Vec<u32>,
-    missing: HashSet<ObjectId>,
-    names: HashMap<Vec<u8>, bool>,
+    /// Trees that hold something that was found, and the digest of it.
+    marked: Vec<(u32, u64)>,
+    /// What is not there, and the trees that name it.
+    missing: HashMap<ObjectId, Vec<u32>>,
+    /// The digests of those of which rules for paths have something to say.
+    names: HashMap<Vec<u8>, Option<u64>>,
     gaps: Vec<Gap>,
 }
 
 impl TreeVisitor<'_> {
-    /// Whether rules for paths have something to say of a name; asked once for each.
-    fn watches(&mut self, name: &[u8]) -> bool {
+    /// A digest of a name if rules for paths have something to say of it; asked once for each.
+    fn watched(&mut self, name: &[u8]) -> Option<u64> {
         if !self.scanner.watches_paths() {
-            return false;
+            return None;
         }
         if let Some(known) = self.names.get(name) {
             return *known;
         }
-        let path = String::from_utf8_lossy(name);
-        let watched = self.scanner.watches(&path);
-        self.names.insert(name.to_vec(), watched);
-        watched
+        let digest = self.scanner.watches(name).then(|| self.hasher.hash_one(name));
+        self.names.insert(name.to_vec(), digest);
+        digest
     }
 }
 
 impl Visit for TreeVisitor<'_> {
     fn object(&mut self, id: &oid, bytes: &[u8], _: Relation<'_>) -> Verdict {
-        let Some(number) = self.store.number(id) else { return Verdict::Other };
-        let mut marked = false;
-        for entry in TreeRefIter::from_bytes(bytes, gix::hash::Kind::Sha1) {
+        let Some(number) = self.numbers.of(id) else { return Verdict::Other };
+        let (mut is_marked, mut digest) = (false, 0u64);
+        for entry in TreeRefIter::from_bytes(bytes, id.kind()) {
             let Ok(entry) = entry else {
                 self.lost(id, "it cannot be read");
                 break;
@@ -142,20 +240,22 @@ impl Visit for TreeVisitor<'_> {
             if entry.mode.is_commit() {
                 continue;
             }
-            let Some(below) = self.store.number(entry.oid) else {
-                self.missing.insert(entry.oid.into());
-                continue;
-            };
-            if entry.mode.is_tree() {
-                self.above.push((below as u32, number as u32));
-            } else if !self.store.was_shown(below) {
-                self.missing.insert(entry.oid.into());
-            } else {
-                marked |= self.found.contains_key(entry.oid) || self.watches(entry.filename);
+            match self.numbers.of(entry.oid) {
+                Some(below) if entry.mode.is_tree() => {
+                    self.above.push((below as u32, number as u32));
+                }
+                Some(below) if self.numbers.store.was_shown(below) => {
+                    let name = self.watched(entry.filename);
+                    if self.is_found[below] || name.is_some() {
+                        is_marked = true;
+                        digest = digest.wrapping_add(self.hasher.hash_one((below, name)));
+                    }
+                }
+                _ => self.missing.entry(entry.oid.into()).or_default().push(number as u32),
             }
         }
-        if marked {
-            self.marked.push(number as u32);
+        if is_marked {
+            self.marked.push((number as u32, digest));
         }
         Verdict::Other
     }

@@ -1,24 +1,37 @@
 use std::collections::HashMap;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use base_types::{Error, Result};
 use gix::ObjectId;
 use gix::bstr::{BStr, ByteSlice};
+use gix::hash::oid;
 use gix::index::entry::{Flags, Mode, Stage};
 use gix::index::{Entry, State};
+use gix::objs::encode::loose_header;
 
 use crate::git::changes::Change;
+use crate::git::resolve::{OBJECT_BYTES_MAX, Relation, Visit};
 use crate::outcome::Gap;
 
 /// What is about to be committed, or could be.
 #[derive(Default)]
 pub(crate) struct Pending {
     pub(crate) changes: Vec<Change>,
-    /// Files that are no objects yet, by the ids that git would give them.
-    pub(crate) unstored: HashMap<ObjectId, Vec<u8>>,
+    pub(crate) unstored: Unstored,
+}
+
+/// Files that are no objects yet, by the ids that git would give them.
+pub(crate) type Unstored = HashMap<ObjectId, UnstoredFile>;
+
+/// A file, or a link, whose content is where the link leads to.
+pub(crate) struct UnstoredFile {
+    path: PathBuf,
+    is_link: bool,
+    size: u64,
 }
 
 impl Pending {
@@ -55,7 +68,7 @@ impl Pending {
         for (path, gone) in before {
             changes.push(Change { path: path.to_string(), before: vec![Some(gone.id)], new: None });
         }
-        Ok(Self { changes, unstored: HashMap::new() })
+        Ok(Self { changes, unstored: Unstored::new() })
     }
 
     /// What files have otherwise than the index, below the folder `prefix`.
@@ -76,27 +89,81 @@ impl Pending {
         for (path, entry) in entries(&index, prefix) {
             let file = folder.join(std::ffi::OsStr::from_bytes(path));
             let change = |new| Change { path: path.to_string(), before: vec![Some(entry.id)], new };
-            match read_if_changed(&file, entry) {
-                Ok(Some(bytes)) => {
-                    let id = gix::objs::compute_hash(
-                        gix::hash::Kind::Sha1,
-                        gix::object::Kind::Blob,
-                        &bytes,
-                    )
-                    .map_err(|e| broken("a file", &e))?;
-                    if id != entry.id {
-                        pending.changes.push(change(Some(id)));
-                        pending.unstored.insert(id, bytes);
-                    }
+            match UnstoredFile::changed(file, entry) {
+                Ok(Some((id, file))) => {
+                    pending.changes.push(change(Some(id)));
+                    pending.unstored.insert(id, file);
                 }
                 Ok(None) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                    pending.changes.push(change(None))
-                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => pending.changes.push(change(None)),
                 Err(e) => gaps.push(Gap::fault(path.to_string(), e.to_string())),
             }
         }
         Ok(pending)
+    }
+}
+
+/// How much of a file is hashed at a time.
+const HASHED_BYTES: usize = 64 << 10;
+
+impl UnstoredFile {
+    /// A file that is otherwise than the index has it, and its id. If size and time are the same, so is the rest.
+    fn changed(path: PathBuf, entry: &Entry) -> io::Result<Option<(ObjectId, Self)>> {
+        let metadata = fs::symlink_metadata(&path)?;
+        let same = metadata.size() as u32 == entry.stat.size
+            && metadata.mtime() as u32 == entry.stat.mtime.secs
+            && metadata.mtime_nsec() as u32 == entry.stat.mtime.nsecs;
+        let is_link = entry.mode == Mode::SYMLINK;
+        if same || !(is_link || metadata.is_file()) {
+            return Ok(None);
+        }
+        let file = Self { path, is_link, size: metadata.len() };
+        let id = file.id(entry.id.kind())?;
+        Ok((id != entry.id).then_some((id, file)))
+    }
+
+    /// Shows it to a visitor, however large it is.
+    pub(crate) fn show(&self, id: &oid, visitor: &mut dyn Visit) {
+        let shown = if self.size > OBJECT_BYTES_MAX {
+            self.open().map(|mut content| visitor.stream(id, &mut content))
+        } else {
+            self.read().map(|bytes| {
+                visitor.object(id, &bytes, Relation::None);
+            })
+        };
+        if let Err(e) = shown {
+            visitor.lost(id, &e.to_string());
+        }
+    }
+
+    /// The content of a file that is not too large to be held.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open()?.take(OBJECT_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read>> {
+        if !self.is_link {
+            return Ok(Box::new(File::open(&self.path)?));
+        }
+        let target = fs::read_link(&self.path)?;
+        Ok(Box::new(Cursor::new(target.into_os_string().into_vec())))
+    }
+
+    fn id(&self, hash: gix::hash::Kind) -> io::Result<ObjectId> {
+        let mut hasher = gix::hash::hasher(hash);
+        hasher.update(&loose_header(gix::object::Kind::Blob, self.size));
+        let mut content = BufReader::with_capacity(HASHED_BYTES, self.open()?);
+        loop {
+            let bytes = content.fill_buf()?;
+            let length = bytes.len();
+            if length == 0 {
+                return hasher.try_finalize().map_err(io::Error::other);
+            }
+            hasher.update(bytes);
+            content.consume(length);
+        }
     }
 }
 
@@ -116,21 +183,6 @@ fn entries<'a>(index: &'a State, prefix: &'a BStr) -> impl Iterator<Item = (&'a 
             && !entry.flags.intersects(Flags::INTENT_TO_ADD | Flags::SKIP_WORKTREE);
         below && is_file && is_there
     })
-}
-
-/// The content of a file, unless its size and time say that it is what the index has.
-fn read_if_changed(file: &Path, entry: &Entry) -> std::io::Result<Option<Vec<u8>>> {
-    let metadata = fs::symlink_metadata(file)?;
-    let same = metadata.size() as u32 == entry.stat.size
-        && metadata.mtime() as u32 == entry.stat.mtime.secs
-        && metadata.mtime_nsec() as u32 == entry.stat.mtime.nsecs;
-    if same {
-        return Ok(None);
-    }
-    if entry.mode == Mode::SYMLINK {
-        return Ok(Some(fs::read_link(file)?.as_os_str().as_bytes().to_vec()));
-    }
-    if metadata.is_file() { fs::read(file).map(Some) } else { Ok(None) }
 }
 
 fn broken(what: &str, fault: &dyn std::fmt::Display) -> Error {

@@ -1,23 +1,15 @@
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{STATIC_ROLE, System, text};
+use crate::Result;
 use crate::crash::scene::Act;
-use crate::folder::Folder;
 use crate::http::Client;
-use crate::{Result, server, setup, wait};
+use crate::moto::Moto;
 
-/// A moto that believes everybody: what counts here is which users and keys it has.
-pub(crate) struct Aws {
-    process: Child,
-    folder: Folder,
-    address: SocketAddr,
-}
-
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// What counts here is which users and keys it has.
+pub(crate) struct Aws(Moto);
 
 /// How the names of accounts begin that stay.
 const ACCOUNT: &str = "account-";
@@ -27,62 +19,15 @@ const POLICY: &str =
 
 impl Aws {
     pub(crate) fn start() -> Result<Self> {
-        let moto = setup::peers()?.python.with_file_name("moto_server");
-        let (folder, address) = (Folder::new("moto")?, server::free_address()?);
-        let log = folder.write("output", "")?;
-        let log = std::fs::File::create(&log)
-            .map_err(|e| format!("cannot write {}: {e}", log.display()))?;
-        let process = Command::new(&moto)
-            .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", moto.display()))?;
-        let this = Self { process, folder, address };
-        let started = wait::until(START_LIMIT, || this.iam("ListUsers", &[]).ok());
-        started.ok_or_else(|| {
-            let log = std::fs::read_to_string(this.folder.path().join("output"));
-            format!("moto does not answer:\n{}", log.unwrap_or_default())
-        })?;
-        Ok(this)
-    }
-
-    /// What IAM answers.
-    fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
-        let mut body = format!("Version=2010-05-08&Action={action}");
-        for (name, value) in parameters {
-            body.push_str(&format!("&{name}={value}"));
-        }
-        // That it is for IAM is read from here; nobody looks at the signature.
-        let scope = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/iam/aws4_request, \
-                     SignedHeaders=host, Signature=0";
-        let headers = [
-            ("Authorization".to_owned(), scope.to_owned()),
-            ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
-        ];
-        let answer = Client::new(self.address).send("POST", "/", &headers, body.as_bytes())?;
-        match answer.status {
-            200 => Ok(answer.text()),
-            status => Err(format!("{action} was answered {status}: {}", answer.text())),
-        }
+        Moto::start().map(Self)
     }
 
     fn users(&self) -> Result<Vec<String>> {
-        Ok(elements(&self.iam("ListUsers", &[])?, "UserName"))
+        Ok(elements(&self.0.iam("ListUsers", &[])?, "UserName"))
     }
 
     fn keys(&self, user: &str) -> Result<Vec<String>> {
-        Ok(elements(&self.iam("ListAccessKeys", &[("UserName", user)])?, "AccessKeyId"))
-    }
-}
-
-impl Drop for Aws {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        Ok(elements(&self.0.iam("ListAccessKeys", &[("UserName", user)])?, "AccessKeyId"))
     }
 }
 
@@ -92,7 +37,7 @@ impl System for Aws {
     }
 
     fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address
     }
 
     fn acts(&self) -> &'static [Act] {
@@ -104,7 +49,7 @@ impl System for Aws {
     }
 
     fn add_account(&self, name: &str) -> Result<()> {
-        self.iam("CreateUser", &[("UserName", &format!("{ACCOUNT}{name}"))]).map(drop)
+        self.0.iam("CreateUser", &[("UserName", &format!("{ACCOUNT}{name}"))]).map(drop)
     }
 
     /// Each mount has an administrator of its own, with one key.
@@ -116,8 +61,8 @@ impl System for Aws {
         _: Option<&str>,
         ttl: &str,
     ) -> Result<()> {
-        self.iam("CreateUser", &[("UserName", mount)])?;
-        let key = self.iam("CreateAccessKey", &[("UserName", mount)])?;
+        self.0.iam("CreateUser", &[("UserName", mount)])?;
+        let key = self.0.iam("CreateAccessKey", &[("UserName", mount)])?;
         let part = |name| elements(&key, name).pop().unwrap_or_default();
         let path = format!("/v1/sys/mounts/{mount}");
         client.expect("POST", &path, &json!({"type": "aws"}))?;

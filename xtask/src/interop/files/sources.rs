@@ -2,10 +2,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Row;
 use super::rivals::{Rivals, Who, holds, same};
+use crate::moto::Moto;
 use crate::server::{Product, Server, Setup};
 use crate::sops::Key;
 use crate::{Result, process, setup};
@@ -21,6 +22,31 @@ pub(super) fn rows() -> Result<Vec<Row>> {
                 rivals.run(reader, &["decrypt", "f.yaml"], &[("VAULT_TOKEN", "nobody")])?;
             holds("without the token it is refused", refused.code == Some(128))
         });
+    let kms = Kms::start()?;
+    let kms = Row::new("key source", "kms (moto)", move |rivals, writer, reader| {
+        let (with, [one, other]) = (kms.variables(), &kms.keys);
+        let with = with.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let opens = |who| {
+            let found = rivals.output(who, &["decrypt", "f.yaml"], &with)?;
+            same(&String::from_utf8_lossy(&found), TEXT)
+        };
+        rivals.folder.write("f.yaml", TEXT)?;
+        let context = ["encrypt", "-i", "--kms", one, "--encryption-context", "app:shop", "f.yaml"];
+        rivals.output(writer, &context, &with)?;
+        opens(reader)?;
+        rivals.folder.write("g.yaml", rivals.read("f.yaml")?.replace("app: shop", "app: mall"))?;
+        let refused = rivals.run(reader, &["decrypt", "g.yaml"], &with)?;
+        holds("in another context it is refused", refused.code == Some(128))?;
+        rivals.output(reader, &["rotate", "-i", "f.yaml"], &with)?;
+        opens(writer)?;
+        rivals.folder.write(".sops.yaml", format!("creation_rules:\n- kms: {other}\n"))?;
+        rivals.output(reader, &["updatekeys", "-y", "f.yaml"], &with)?;
+        let text = rivals.read("f.yaml")?;
+        holds("the keys are others", text.contains(other) && !text.contains(one))?;
+        opens(writer)?;
+        rivals.output(writer, &["rotate", "-i", "--add-kms", one, "f.yaml"], &with)?;
+        opens(reader)
+    });
     let ssh = ["ed25519", "rsa"].map(|kind| {
         Row::new("key source", format!("age, ssh-{kind}"), move |rivals, writer, reader| {
             let file = rivals.folder.path().join("id");
@@ -49,7 +75,7 @@ pub(super) fn rows() -> Result<Vec<Row>> {
             group(rivals, writer, reader, count, needed)
         })
     });
-    Ok([age].into_iter().chain(ssh).chain([pgp, transit]).chain(groups).collect())
+    Ok([age].into_iter().chain(ssh).chain([pgp, kms, transit]).chain(groups).collect())
 }
 
 const TEXT: &str = "a: 1\nb: x\n";
@@ -107,6 +133,34 @@ impl Transit {
         client.expect("POST", "/v1/transit/keys/files", &json!({}))?;
         let key = format!("http://{}/v1/transit/keys/files", server.address);
         Ok(Self { server, key })
+    }
+}
+
+/// Two keys of AWS KMS.
+struct Kms {
+    moto: Moto,
+    keys: [String; 2],
+}
+
+impl Kms {
+    fn start() -> Result<Self> {
+        let moto = Moto::start()?;
+        let key = || {
+            let answer: Value = serde_json::from_str(&moto.kms("CreateKey")?)
+                .map_err(|error| format!("moto made no key: {error}"))?;
+            let arn = answer.pointer("/KeyMetadata/Arn").and_then(Value::as_str);
+            Ok::<_, String>(arn.ok_or("a key of moto has no name")?.to_owned())
+        };
+        let keys = [key()?, key()?];
+        Ok(Self { moto, keys })
+    }
+
+    fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.moto.address)),
+            ("AWS_ACCESS_KEY_ID", "AKIAANYBODY".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "none".to_owned()),
+        ]
     }
 }
 

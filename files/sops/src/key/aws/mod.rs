@@ -3,15 +3,15 @@
 mod credentials;
 mod profile;
 
+use std::collections::BTreeMap;
+
 use base_sigv4::Scope;
 use base_types::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use files_document::{Item, Scalar, Value, get};
 use http::Request;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{KeyOption, KeySource, Row, Surroundings, cloud, failed, field};
@@ -81,7 +81,7 @@ impl KeySource for AwsKms {
             ciphertext_blob: String,
         }
         let plaintext = Zeroizing::new(STANDARD.encode(secret));
-        let answer: Answer = ask("Encrypt", fields, json!({ "Plaintext": *plaintext }), with)
+        let answer: Answer = ask(Subject::Plaintext(&plaintext), fields, with)
             .map_err(|text| Failure::new(FailureKind::Unavailable, text))?;
         Ok(answer.ciphertext_blob)
     }
@@ -97,8 +97,7 @@ impl KeySource for AwsKms {
         struct Answer {
             plaintext: Secret<String>,
         }
-        let body = json!({ "CiphertextBlob": wrapped });
-        let answer: Answer = ask("Decrypt", fields, body, with).map_err(failed)?;
+        let answer: Answer = ask(Subject::CiphertextBlob(wrapped), fields, with).map_err(failed)?;
         let plain = STANDARD.decode(answer.plaintext.expose());
         plain.map(Secret::new).map_err(|_| failed("the plaintext of AWS KMS is no base64"))
     }
@@ -119,12 +118,38 @@ const OPTIONS: [KeyOption; 2] = [
     },
 ];
 
-/// Has an operation done with the key, in its context.
+/// What the key is asked to do: to encrypt a plaintext or to decrypt what it has encrypted, both in
+/// base64.
+#[derive(Serialize)]
+enum Subject<'a> {
+    CiphertextBlob(&'a str),
+    Plaintext(&'a str),
+}
+
+impl Subject<'_> {
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::CiphertextBlob(_) => "Decrypt",
+            Self::Plaintext(_) => "Encrypt",
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Question<'a> {
+    key_id: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    encryption_context: BTreeMap<&'a str, String>,
+    #[serde(flatten)]
+    subject: Subject<'a>,
+}
+
+/// Has the key do something, in its context.
 /// <https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html>
 fn ask<T: for<'de> Deserialize<'de>>(
-    operation: &str,
+    subject: Subject<'_>,
     fields: &[Item],
-    mut body: serde_json::Value,
     with: &Surroundings<'_>,
 ) -> Result<T, String> {
     let arn = field(fields, "arn");
@@ -135,17 +160,17 @@ fn ask<T: for<'de> Deserialize<'de>>(
     if !role.is_empty() {
         credentials = credentials.assume(&role, &place, with)?;
     }
-    body["KeyId"] = json!(arn);
-    if let Some(Value::Map(context)) = get(fields, "context") {
-        let pairs = texts(context);
-        let pairs = pairs.map(|(key, value)| (key.to_owned(), value.into()));
-        body["EncryptionContext"] = serde_json::Value::Object(pairs.collect());
-    }
+    let encryption_context = match get(fields, "context") {
+        Some(Value::Map(context)) => texts(context).collect(),
+        _ => BTreeMap::new(),
+    };
+    let target = format!("TrentService.{}", subject.operation());
+    let question = Question { key_id: &arn, encryption_context, subject };
     let address = place.endpoint("kms", with);
     let request = Request::post(format!("{address}/"))
         .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", format!("TrentService.{operation}"))
-        .body(Bytes::from(body.to_string()))
+        .header("x-amz-target", target)
+        .body(cloud::json(&question))
         .map_err(|_| format!("'{address}' is no address"))?;
     let scope = Scope { region: &place.region, service: "kms" };
     cloud::ask(credentials.sign(request, &scope, with)?)
