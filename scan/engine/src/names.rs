@@ -38,15 +38,22 @@ fn has_slash(hir: &Hir) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => false,
         HirKind::Literal(literal) => literal.0.contains(&b'/'),
-        HirKind::Class(Class::Unicode(class)) => {
-            class.iter().any(|range| (range.start()..=range.end()).contains(&'/'))
-        }
-        HirKind::Class(Class::Bytes(class)) => {
-            class.iter().any(|range| (range.start()..=range.end()).contains(&b'/'))
-        }
+        HirKind::Class(class) => has_char(class, '/'),
         HirKind::Capture(capture) => has_slash(&capture.sub),
         HirKind::Repetition(repetition) => has_slash(&repetition.sub),
         HirKind::Concat(list) | HirKind::Alternation(list) => list.iter().any(has_slash),
+    }
+}
+
+/// Whether a class has a character of ASCII.
+pub(crate) fn has_char(class: &Class, ascii: char) -> bool {
+    match class {
+        Class::Unicode(class) => {
+            class.iter().any(|range| (range.start()..=range.end()).contains(&ascii))
+        }
+        Class::Bytes(class) => {
+            class.iter().any(|range| (range.start()..=range.end()).contains(&(ascii as u8)))
+        }
     }
 }
 

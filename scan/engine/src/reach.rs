@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use crate::names::has_char;
 use crate::trigger::Trigger;
 
 /// So many bytes around a change, and [`AROUND_LINES`] line breaks, are what [`Scanner::settles`](crate::Scanner::settles) has
@@ -175,7 +176,7 @@ fn line_breaks(hir: &Hir) -> Option<usize> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Some(0),
         HirKind::Literal(literal) => Some(memchr::memchr_iter(b'\n', &literal.0).count()),
-        HirKind::Class(class) => Some(usize::from(has_line_break(class))),
+        HirKind::Class(class) => Some(usize::from(has_char(class, '\n'))),
         HirKind::Capture(capture) => line_breaks(&capture.sub),
         HirKind::Repetition(repetition) => {
             let times = repetition.max.map(|max| max as usize);
@@ -211,17 +212,6 @@ fn is_blank(hir: &Hir) -> bool {
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | b' ')
-}
-
-fn has_line_break(class: &Class) -> bool {
-    match class {
-        Class::Unicode(class) => {
-            class.iter().any(|range| (range.start()..=range.end()).contains(&'\n'))
-        }
-        Class::Bytes(class) => {
-            class.iter().any(|range| (range.start()..=range.end()).contains(&b'\n'))
-        }
-    }
 }
 
 #[cfg(test)]

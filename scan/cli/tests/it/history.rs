@@ -9,6 +9,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("history: what commits add", history),
     ("history: packed as loose, and deltas", packed),
     ("history: moved files", moved),
+    ("history: exchanged files and folders", exchanged),
     ("history: branches and merges", merges),
     ("history: a merge that adds by itself", evil_merge),
     ("history: ranges", ranges),
@@ -93,6 +94,24 @@ fn moved(bench: &Bench) {
     bench.commit("moved one by one");
     bench.agree(&["git", "."], 134);
     bench.agree(&["git", "--log-opts=HEAD~3..HEAD", "."], 130);
+}
+
+/// The same is there before and after, and yet every file has what it had not.
+fn exchanged(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    for (path, letter) in [("one/x", "a"), ("one/y", "b"), ("two/x", "c"), ("two/y", "d")] {
+        bench.write(path, format!("{path}\ntkt_{}\n", letter.repeat(12)));
+    }
+    bench.commit("first");
+    bench.git(&["mv", "one/x", "one/z"]);
+    bench.git(&["mv", "one/y", "one/x"]);
+    bench.git(&["mv", "one/z", "one/y"]);
+    bench.commit("two files");
+    bench.git(&["mv", "one", "z"]);
+    bench.git(&["mv", "two", "one"]);
+    bench.git(&["mv", "z", "two"]);
+    bench.commit("two folders");
+    bench.agree(&["git", "."], 4 + 2 + 4);
 }
 
 fn merges(bench: &Bench) {

@@ -18,10 +18,13 @@ use crate::task::Task;
 /// How many missing objects are named one by one.
 const NAMED_MAX: usize = 10;
 
+/// A tree, one that holds it, and a digest of the name that it has there. Trees are told by their numbers.
+type Edge = (u32, u32, u32);
+
 /// Which trees lead to something that was found, so that the history is looked through for nothing else.
 pub(crate) struct Marks<'a> {
     store: &'a Store,
-    /// By the number of a tree: a digest of what was found in it, however deep, wherever it is moved to. 0 is nothing.
+    /// By the number of a tree: a digest of what was found in it, however deep, and where. 0 is nothing.
     digests: Vec<u64>,
     /// Names of files of which rules for paths have something to say.
     names: HashSet<Vec<u8>>,
@@ -61,19 +64,19 @@ impl<'a> Marks<'a> {
             found.extend(visitor.marked);
             named.extend(visitor.missing);
             gaps.extend(visitor.gaps);
-            let watched = visitor.names.into_iter().filter_map(|(name, mark)| mark.map(|_| name));
-            names.extend(watched);
+            let watched = visitor.names.into_iter().filter(|(_, watched)| *watched);
+            names.extend(watched.map(|(name, _)| name));
         }
         above.sort_unstable();
-        let unseen = above.iter().filter(|(below, _)| !store.was_shown(*below as usize));
-        named.extend(unseen.map(|(below, tree)| (store.id(*below as usize), vec![*tree])));
+        let unseen = above.iter().filter(|(below, ..)| !store.was_shown(*below as usize));
+        named.extend(unseen.map(|(below, tree, _)| (store.id(*below as usize), vec![*tree])));
         if !task.progress.is_stopped() {
             tell_missing(&missing(store, commits, &above, named), gaps);
         }
         Self { store, digests: digests(&hasher, store.numbers(), &above, found), names }
     }
 
-    /// Whether two trees differ in something that was found. What was moved within one of them is no difference.
+    /// Whether two trees differ in something that was found, or in its path.
     pub(crate) fn differ(&self, one: Option<ObjectId>, other: Option<ObjectId>) -> bool {
         let digest = |id: Option<ObjectId>| {
             let number = id.and_then(|id| self.store.number(&id));
@@ -92,7 +95,7 @@ impl<'a> Marks<'a> {
 fn digests(
     hasher: &RandomState,
     numbers: usize,
-    above: &[(u32, u32)],
+    above: &[Edge],
     found: Vec<(u32, u64)>,
 ) -> Vec<u64> {
     let mut leads = vec![false; numbers];
@@ -103,7 +106,7 @@ fn digests(
     }
     // What a tree waits for are the digests below it.
     let mut waits = vec![0u32; numbers];
-    for (below, tree) in above {
+    for (below, tree, _) in above {
         waits[*tree as usize] += u32::from(leads[*below as usize]);
     }
     let mut ready: Vec<u32> = (0..numbers as u32)
@@ -113,9 +116,9 @@ fn digests(
         // A tree that has something has a digest that is not nothing's.
         let digest = digests[tree as usize].max(1);
         digests[tree as usize] = digest;
-        let mixed = hasher.hash_one(digest);
-        for holder in ends(above, tree) {
-            digests[holder as usize] = digests[holder as usize].wrapping_add(mixed);
+        for (holder, name) in ends(above, tree) {
+            let named = hasher.hash_one((digest, name));
+            digests[holder as usize] = digests[holder as usize].wrapping_add(named);
             waits[holder as usize] -= 1;
             if waits[holder as usize] == 0 {
                 ready.push(holder);
@@ -126,19 +129,20 @@ fn digests(
 }
 
 /// Marks what edges lead to, however many of them in a row, from where some begin. Edges are in their order.
-fn spread(edges: &[(u32, u32)], mut from: Vec<u32>, marked: &mut [bool]) {
+fn spread(edges: &[Edge], mut from: Vec<u32>, marked: &mut [bool]) {
     while let Some(tree) = from.pop() {
         if std::mem::replace(&mut marked[tree as usize], true) {
             continue;
         }
-        from.extend(ends(edges, tree));
+        from.extend(ends(edges, tree).map(|(end, _)| end));
     }
 }
 
-/// Where the edges end that start at a tree.
-fn ends(edges: &[(u32, u32)], tree: u32) -> impl Iterator<Item = u32> {
-    let first = edges.partition_point(|(start, _)| *start < tree);
-    edges[first..].iter().take_while(move |(start, _)| *start == tree).map(|(_, end)| *end)
+/// Where the edges end that start at a tree, and the names.
+fn ends(edges: &[Edge], tree: u32) -> impl Iterator<Item = (u32, u32)> {
+    let first = edges.partition_point(|(start, ..)| *start < tree);
+    let edges = edges[first..].iter().take_while(move |(start, ..)| *start == tree);
+    edges.map(|(_, end, name)| (*end, *name))
 }
 
 /// What the commits lead to and is not there. `named` has what trees name in vain, and these trees. What no commit leads to
@@ -146,15 +150,15 @@ fn ends(edges: &[(u32, u32)], tree: u32) -> impl Iterator<Item = u32> {
 fn missing(
     store: &Store,
     commits: &[Node],
-    above: &[(u32, u32)],
+    above: &[Edge],
     named: Vec<(ObjectId, Vec<u32>)>,
 ) -> HashSet<ObjectId> {
     let is_there = |id: &oid| store.number(id).is_some_and(|number| store.was_shown(number));
     let trees = commits.iter().map(|commit| commit.tree);
     let mut missing: HashSet<ObjectId> = trees.clone().filter(|tree| !is_there(tree)).collect();
     if !named.is_empty() {
-        let mut below: Vec<(u32, u32)> =
-            above.iter().map(|(below, tree)| (*tree, *below)).collect();
+        let mut below: Vec<Edge> =
+            above.iter().map(|(below, tree, name)| (*tree, *below, *name)).collect();
         below.sort_unstable();
         let roots = trees.filter_map(|tree| store.number(&tree)).map(|number| number as u32);
         let mut reached = vec![false; store.numbers()];
@@ -201,29 +205,29 @@ struct TreeVisitor<'a> {
     /// By the number of a blob.
     is_found: &'a [bool],
     hasher: &'a RandomState,
-    /// Trees and what holds them, as often as it does.
-    above: Vec<(u32, u32)>,
+    /// Sorted, they lead from trees to what holds them.
+    above: Vec<Edge>,
     /// Trees that hold something that was found, and the digest of it.
     marked: Vec<(u32, u64)>,
     /// What is not there, and the trees that name it.
     missing: HashMap<ObjectId, Vec<u32>>,
-    /// The digests of those of which rules for paths have something to say.
-    names: HashMap<Vec<u8>, Option<u64>>,
+    /// Whether rules for paths have something to say of a name.
+    names: HashMap<Vec<u8>, bool>,
     gaps: Vec<Gap>,
 }
 
 impl TreeVisitor<'_> {
-    /// A digest of a name if rules for paths have something to say of it; asked once for each.
-    fn watched(&mut self, name: &[u8]) -> Option<u64> {
+    /// Whether rules for paths have something to say of a name; asked once for each.
+    fn watches(&mut self, name: &[u8]) -> bool {
         if !self.scanner.watches_paths() {
-            return None;
+            return false;
         }
         if let Some(known) = self.names.get(name) {
             return *known;
         }
-        let digest = self.scanner.watches(name).then(|| self.hasher.hash_one(name));
-        self.names.insert(name.to_vec(), digest);
-        digest
+        let watched = self.scanner.watches(name);
+        self.names.insert(name.to_vec(), watched);
+        watched
     }
 }
 
@@ -242,13 +246,14 @@ impl Visit for TreeVisitor<'_> {
             }
             match self.numbers.of(entry.oid) {
                 Some(below) if entry.mode.is_tree() => {
-                    self.above.push((below as u32, number as u32));
+                    let name = self.hasher.hash_one(entry.filename) as u32;
+                    self.above.push((below as u32, number as u32, name));
                 }
                 Some(below) if self.numbers.store.was_shown(below) => {
-                    let name = self.watched(entry.filename);
-                    if self.is_found[below] || name.is_some() {
+                    if self.is_found[below] | self.watches(entry.filename) {
                         is_marked = true;
-                        digest = digest.wrapping_add(self.hasher.hash_one((below, name)));
+                        let found = self.hasher.hash_one((below, entry.filename));
+                        digest = digest.wrapping_add(found);
                     }
                 }
                 _ => self.missing.entry(entry.oid.into()).or_default().push(number as u32),
