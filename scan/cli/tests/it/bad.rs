@@ -10,6 +10,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("bad: the index of a pack is corrupt", corrupt_index),
     ("bad: a commit is missing", missing_commit),
     ("bad: what no commit leads to", unreachable),
+    ("bad: a tree that lies in itself", endless),
     ("bad: a shallow clone", shallow),
     ("bad: a submodule", submodule),
     ("bad: an empty repository", empty),
@@ -35,8 +36,11 @@ fn repository(bench: &Bench) {
 }
 
 fn object(bench: &Bench, name: &str) -> std::path::PathBuf {
-    let id = bench.git(&["rev-parse", name]);
-    bench.path(&format!(".git/objects/{}/{}", &id[..2], id[2..].trim()))
+    object_path(bench, bench.git(&["rev-parse", name]).trim())
+}
+
+fn object_path(bench: &Bench, id: &str) -> std::path::PathBuf {
+    bench.path(&format!(".git/objects/{}/{}", &id[..2], &id[2..]))
 }
 
 fn missing(bench: &Bench) {
@@ -131,6 +135,34 @@ fn unreachable(bench: &Bench) {
     assert_eq!(code(), 0);
     bench.git(&["update-ref", "refs/heads/back", commit.trim()]);
     incomplete(bench, &["git", "."], "it is not in the repository");
+}
+
+/// Nobody can name a tree before it is made, but a repository may have a tree under another one's name.
+fn endless(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    let name = "aa".repeat(20);
+    bench.write("text", "tkt_aaaaaaaaaaaa\n");
+    let blob = bench.git(&["hash-object", "-w", "text"]);
+    let bytes = (0..40).step_by(2).map(|at| u8::from_str_radix(&blob[at..at + 2], 16).unwrap());
+    let entries =
+        [&b"100644 text\0"[..], &bytes.collect::<Vec<u8>>(), b"40000 within\0", &[0xAA; 20]];
+    let store = |kind: &str, content: Vec<u8>| {
+        bench.write("object", content);
+        bench.git(&["hash-object", "-t", kind, "--literally", "-w", "object"]).trim().to_owned()
+    };
+    let tree = store("tree", entries.concat());
+    fs::create_dir_all(bench.path(".git/objects/aa")).unwrap();
+    fs::rename(object_path(bench, &tree), object_path(bench, &name)).unwrap();
+    // It is the tree of one commit, and the only one in that of the next.
+    let above = store("tree", [&b"40000 above\0"[..], &[0xAA; 20]].concat());
+    let who = "a <a@b> 1700000000 +0000";
+    let commit = |tree: &str| format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nm\n");
+    for tree in [name, above] {
+        let commit = store("commit", commit(&tree).into_bytes());
+        bench.git(&["update-ref", "refs/heads/main", &commit]);
+        incomplete(bench, &["git", "."], "its trees lie in each other");
+        incomplete(bench, &["git", "--log-opts=HEAD", "."], "its trees lie in each other");
+    }
 }
 
 fn shallow(bench: &Bench) {

@@ -47,17 +47,22 @@ pub(crate) enum Wanted<'a> {
 /// The trees of commits that were read before.
 pub(crate) type Trees = HashMap<ObjectId, ObjectId>;
 
+/// How deep folders may lie in each other: what git itself allows at least (`core.maxTreeDepth`). Only trees that were made by hand
+/// lie deeper, or in themselves.
+const DEPTH_MAX: usize = 512;
+
 /// Compares trees.
 pub(crate) struct Differ<'a> {
     objects: &'a mut dyn Objects,
     trees: &'a Trees,
     wanted: Wanted<'a>,
+    depth: usize,
     changes: Vec<Change>,
 }
 
 impl<'a> Differ<'a> {
     pub(crate) fn new(objects: &'a mut dyn Objects, trees: &'a Trees, wanted: Wanted<'a>) -> Self {
-        Self { objects, trees, wanted, changes: Vec::new() }
+        Self { objects, trees, wanted, depth: 0, changes: Vec::new() }
     }
 
     /// What a commit changes against its parent. A merge changes what it has otherwise than all that it merges.
@@ -148,7 +153,7 @@ impl<'a> Differ<'a> {
         }
         path.push_str(&String::from_utf8_lossy(name));
         let outcome = if is_tree {
-            self.compare(old, new, path)
+            self.below(old, new, path)
         } else {
             if self.wants_blob(old, name) || self.wants_blob(new, name) {
                 self.changes.push(Change { path: path.clone(), before: vec![old], new });
@@ -156,6 +161,21 @@ impl<'a> Differ<'a> {
             Ok(())
         };
         path.truncate(length);
+        outcome
+    }
+
+    fn below(
+        &mut self,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+        path: &mut String,
+    ) -> Result<(), String> {
+        if self.depth == DEPTH_MAX {
+            return Err(format!("its trees lie in each other, more than {DEPTH_MAX} of them"));
+        }
+        self.depth += 1;
+        let outcome = self.compare(old, new, path);
+        self.depth -= 1;
         outcome
     }
 
