@@ -48,10 +48,10 @@ pub use passwords::passwords;
 pub use policy::policy;
 pub use redaction::redaction;
 pub use request::request;
-pub use scan::{scan_config, scan_search};
+pub use scan::{scan_config, scan_decoded, scan_names, scan_search};
 pub use shares::shares;
 pub use sops::{sops_config, sops_file};
-pub use sources::{scan_archive, scan_git};
+pub use sources::{scan_archive, scan_git, scan_git_sha256, scan_wide};
 pub use store_log::store_log;
 pub use template::template;
 pub use tokens::tokens;
@@ -79,9 +79,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request", request),
     ("scan_archive", scan_archive),
     ("scan_config", scan_config),
+    ("scan_decoded", scan_decoded),
     ("scan_filter", scan_filter),
     ("scan_git", scan_git),
+    ("scan_git_sha256", scan_git_sha256),
+    ("scan_names", scan_names),
     ("scan_search", scan_search),
+    ("scan_wide", scan_wide),
     ("sealed_secret", sealed_secret),
     ("shares", shares),
     ("sops_config", sops_config),

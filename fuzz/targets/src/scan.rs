@@ -1,7 +1,9 @@
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use base_types::{Error, ErrorKind};
-use scan_engine::{Occurrence, Options, Scanner};
+use scan_engine::fuzzing::{keeps_name, looks_far_from_decoded};
+use scan_engine::{Finding, Occurrence, Options, Scanner};
 use scan_rules::Config;
 
 use crate::text;
@@ -27,6 +29,56 @@ pub fn scan_config(data: &[u8]) {
             assert!((1..=text.lines().count() + 1).contains(&line), "{}", error.public());
         }
     }
+}
+
+/// An expression for paths in the first line, and a path in each of the others: a path that it matches has a last part that what is cut
+/// from it for names matches.
+pub fn scan_names(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let expression = String::from_utf8_lossy(lines.next().unwrap_or_default());
+    for path in lines {
+        assert_ne!(keeps_name(&expression, path), Some(false), "{}", path.escape_ascii());
+    }
+}
+
+/// Rules with matches that are short, and of which none begins in another one.
+const RULES: &str = r#"
+[[rules]]
+id = "ticket"
+regex = '''ticket-[0-9]{6}'''
+
+[[rules]]
+id = "secret"
+regex = '''[a-z]{1,30}_secret_[0-9]{4}'''
+
+[[rules]]
+id = "key"
+regex = '''key = "([a-z0-9]{8,40})"'''
+
+[[rules]]
+id = "lines"
+regex = '''---BEGIN X---\n[a-z\n]{1,400}---END X---'''
+"#;
+
+/// A text with encoded parts: to search around what was decoded finds what a search of all of the decoded text does.
+pub fn scan_decoded(data: &[u8]) {
+    static SCANNERS: OnceLock<[Scanner; 2]> = OnceLock::new();
+    let [near, far] = SCANNERS.get_or_init(|| {
+        let config = Config::parse(RULES, "rules").unwrap();
+        let make = || Scanner::new(config.clone(), Options::default()).unwrap();
+        [make(), looks_far_from_decoded(make())]
+    });
+    assert_eq!(places(near, data), places(far, data));
+}
+
+/// Where which rules find something, in an order of their own.
+fn places(scanner: &Scanner, bytes: &[u8]) -> Vec<(Range<usize>, String, Vec<u8>)> {
+    let hits = scanner.search(&mut scanner.scratch(), bytes);
+    let findings = scanner.judge(&hits, &Occurrence::of("source.txt")).into_iter();
+    let place = |finding: Finding| (finding.span, finding.rule_id, finding.secret.expose().clone());
+    let mut places: Vec<_> = findings.map(place).collect();
+    places.sort_by(|a, b| (a.0.start, a.0.end, &a.1, &a.2).cmp(&(b.0.start, b.0.end, &b.1, &b.2)));
+    places
 }
 
 /// Bytes under the default rules: places lie within them, and a second search finds the same.

@@ -15,7 +15,11 @@ pub struct Hits {
     /// The rules for paths alone whose keywords the text has.
     pub(crate) path_rules: Vec<usize>,
     pub(crate) reach: Reach,
+    pub(crate) is_cut: bool,
 }
+
+/// So many matches of one text are kept. Nobody reads more, and a small archive may hold a thousand times as many.
+pub const HITS_MAX: usize = 100_000;
 
 impl Hits {
     /// Whether [`Scanner::judge`](crate::Scanner::judge) can have nothing to say but by rules for paths without keywords.
@@ -26,6 +30,11 @@ impl Hits {
     /// What changed versions of the text have to be searched for.
     pub fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// Whether there are more than [`HITS_MAX`], which are not kept.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     pub fn len(&self) -> usize {

@@ -25,6 +25,8 @@ mod entropy;
 mod excuse;
 mod filter;
 mod finding;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hits;
 mod judge;
 mod keywords;
@@ -43,7 +45,7 @@ mod trigger;
 mod words;
 
 pub use finding::{Component, Finding};
-pub use hits::Hits;
+pub use hits::{HITS_MAX, Hits};
 pub use occurrence::{Attributes, Occurrence};
 pub use reach::{AROUND_BYTES, AROUND_LINES, Before, Piece, Reach, lines_of};
 pub use scanner::{Options, Scanner, Scratch};

@@ -1,5 +1,6 @@
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use regex_automata::meta::{self, Regex};
 use regex_automata::{Input, util::syntax};
@@ -35,6 +36,13 @@ enum Expression {
     Part(Hir),
 }
 
+/// An expression whose automaton grows too large is searched for at a hundredth of the usual speed. So that such a search can be stopped, a
+/// long text is searched in slices of at least so many bytes.
+const SLICE_MIN: usize = 64 << 10;
+
+/// A match that is longer may be found in part.
+const SLICED_MAX: usize = 256 << 10;
+
 /// The lazy automaton of one expression may keep so many bytes of states in each thread.
 pub(crate) const STATES_BYTES_MAX: usize = 1 << 20;
 
@@ -56,14 +64,18 @@ impl Matcher {
     }
 
     /// The leftmost match that lies within `range`, or the one at its start if it is `anchored`; what is around it is
-    /// seen by `\b` and the like.
+    /// seen by `\b` and the like. None once the search was `stopped`.
     pub(crate) fn find(
         &self,
         cache: &mut Cache,
         bytes: &[u8],
         range: Range<usize>,
         anchored: bool,
+        stopped: &AtomicBool,
     ) -> Option<Range<usize>> {
+        if stopped.load(Ordering::Relaxed) {
+            return None;
+        }
         if anchored {
             let prefix = self.prefix.get_or_init(|| Prefix::new(self.hir()));
             let end = prefix.end(&mut cache.prefix, bytes, range.start, range.end)?;
@@ -71,7 +83,21 @@ impl Matcher {
         }
         let regex = self.regex();
         let cache = cache.regex.get_or_insert_with(|| regex.create_cache());
-        regex.search_with(cache, &Input::new(bytes).range(range)).map(|found| found.range())
+        let longest = self.hir().properties().maximum_len().unwrap_or(SLICED_MAX).min(SLICED_MAX);
+        let slice = longest.max(SLICE_MIN);
+        let mut start = range.start;
+        loop {
+            let end = range.end.min(start + slice + longest);
+            let found = regex.search_with(cache, &Input::new(bytes).range(start..end));
+            // What begins in the slice ends in what is searched, so it is found as if there were no slices.
+            if end == range.end || found.is_some_and(|found| found.start() <= start + slice) {
+                return found.map(|found| found.range());
+            }
+            if stopped.load(Ordering::Relaxed) {
+                return None;
+            }
+            start += slice;
+        }
     }
 
     /// The first match in `text` with its groups; the first of them is the whole.
@@ -118,5 +144,39 @@ impl Matcher {
                 .build_from_hir(self.hir())
                 .expect("the pattern was parsed, and there is no limit on its size")
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn matcher(source: &str) -> Matcher {
+        Matcher::new(Pattern::new(source).unwrap())
+    }
+
+    fn find(matcher: &Matcher, text: &[u8], is_stopped: bool) -> Option<Range<usize>> {
+        let stopped = AtomicBool::new(is_stopped);
+        matcher.find(&mut Cache::default(), text, 0..text.len(), false, &stopped)
+    }
+
+    #[test]
+    fn a_long_text_in_slices_has_the_matches_that_it_has_as_a_whole() {
+        let sources = ["ab{1,9}c", "a(?:b{3}c|b)", r"\bab", "b+c$", "a[^c]*", "a?", "xy"];
+        for matcher in sources.map(matcher) {
+            for at in SLICE_MIN - 12..SLICE_MIN + 12 {
+                let mut text = vec![b'.'; 3 * SLICE_MIN];
+                text[at..at + 6].copy_from_slice(b"abbbbc");
+                assert_eq!(find(&matcher, &text, false), matcher.first(&text), "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_can_be_stopped() {
+        let text = b"abc";
+        assert_eq!(find(&matcher("b"), text, false), Some(1..2));
+        assert_eq!(find(&matcher("b"), text, true), None);
     }
 }

@@ -1,5 +1,6 @@
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use base_types::{Error, Result};
 use scan_rules::{Config, Filter, Pattern, Rule};
@@ -35,6 +36,8 @@ pub struct Scanner {
     pub(crate) is_far: bool,
     /// The literals of which one may make matches count that are elsewhere.
     pub(crate) gates: Vec<usize>,
+    /// So far from what was decoded the literal of a match with it may be, in bytes.
+    pub(crate) around_decoded: usize,
     /// For each rule for paths alone what it says of names, if that is anything.
     names: Vec<Option<Matcher>>,
 }
@@ -48,6 +51,9 @@ pub struct Options {
     pub allow_comments: bool,
 }
 
+/// See [`Scanner::around_decoded`].
+const AROUND_DECODED: usize = 4 << 10;
+
 /// So many keywords and literals of expressions all rules may have together.
 const LITERALS_MAX: usize = 60_000;
 
@@ -60,6 +66,7 @@ pub struct Scratch {
     pub(crate) woken: Vec<usize>,
     /// Whether the text has each literal.
     pub(crate) seen: Vec<bool>,
+    pub(crate) stopped: Arc<AtomicBool>,
     /// Searches since the size of the caches was looked at.
     pub(crate) searches: usize,
 }
@@ -70,6 +77,12 @@ const CACHES_BYTES_MAX: usize = 48 << 20;
 const SEARCHES_MAX: usize = 64;
 
 impl Scratch {
+    /// Ends searches soon once `stopped` says so. What they have found until then is not all.
+    pub fn stopped_by(mut self, stopped: Arc<AtomicBool>) -> Self {
+        self.stopped = stopped;
+        self
+    }
+
     /// Drops the caches if they have become too large; what is in use comes back soon.
     pub(crate) fn trim(&mut self) {
         self.searches += 1;
@@ -156,6 +169,7 @@ impl Scanner {
             prefilters: judges(&config.prefilters)?,
             gates: sorted(gates),
             names,
+            around_decoded: AROUND_DECODED,
             excuses: config.allowlists.iter().map(Excuse::new).collect::<Result<_>>()?,
             keywords: collector.finish(),
             config,
@@ -171,6 +185,7 @@ impl Scanner {
             windows: self.plans.iter().map(|_| Vec::new()).collect(),
             woken: Vec::new(),
             seen: vec![false; self.wakes.len()],
+            stopped: Arc::default(),
             searches: 0,
         }
     }

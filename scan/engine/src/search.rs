@@ -8,7 +8,7 @@ use scan_rules::filter::{Term, Text};
 use crate::decode::Passes;
 use crate::excuse::{Texts, Verdict};
 use crate::filter::{Match, Outcome, Unknown, is_too_efficient};
-use crate::hits::{ExcuseId, Hit, JudgeId};
+use crate::hits::{ExcuseId, HITS_MAX, Hit, JudgeId};
 use crate::location::{Lines, Location};
 use crate::plan::Method;
 use crate::reach::{Before, Piece, Reach, has_gap, lines_of};
@@ -29,9 +29,6 @@ pub(crate) struct Search<'s> {
 
 /// The comments that excuse the line they are in.
 const ALLOW_COMMENTS: [&[u8]; 3] = [b"gitleaks:allow", b"betterleaks:allow", b"strongroom:allow"];
-
-/// So far from what was decoded the literal of a match with it may be.
-const AROUND_DECODED: usize = 4 << 10;
 
 /// Of a long line no more than this is looked at on each side of a match.
 const LINE_SIDE_MAX: usize = 4 << 10;
@@ -154,8 +151,9 @@ impl<'s> Search<'s> {
     fn around_decoded(&self, length: usize) -> Vec<Range<usize>> {
         let mut regions = Vec::new();
         for segment in self.passes.last() {
-            let start = segment.decoded.start.saturating_sub(AROUND_DECODED);
-            push_merged(&mut regions, start..length.min(segment.decoded.end + AROUND_DECODED));
+            let start = segment.decoded.start.saturating_sub(self.scanner.around_decoded);
+            let end = segment.decoded.end.saturating_add(self.scanner.around_decoded);
+            push_merged(&mut regions, start..length.min(end));
         }
         regions
     }
@@ -249,8 +247,10 @@ impl<'s> Search<'s> {
                 continue;
             }
             while at <= window.end {
-                let cache = &mut self.scratch.caches[rule];
-                let Some(found) = matcher.find(cache, text, at..window.end, anchored) else {
+                let Scratch { caches, stopped, .. } = &mut *self.scratch;
+                let range = at..window.end;
+                let Some(found) = matcher.find(&mut caches[rule], text, range, anchored, stopped)
+                else {
                     break;
                 };
                 // An empty match would be found for ever.
@@ -266,6 +266,10 @@ impl<'s> Search<'s> {
 
     /// Makes a hit of a match, unless something in its text excuses it.
     fn examine(&mut self, rule: usize, text: &[u8], found: Range<usize>, reported: bool) {
+        if self.hits.list.len() == HITS_MAX {
+            self.hits.is_cut = true;
+            return;
+        }
         let scanner = self.scanner;
         let matched = trim_line_breaks(&text[found.clone()]);
         let (span, tags, decoded_line) = if self.passes.depth() == 0 {

@@ -161,6 +161,7 @@ impl Worker<'_> {
                 link: String::new(),
             });
         }
+        self.searcher.task.progress.keep(outcome.leaks.len());
         let gaps = found.gaps.iter();
         outcome.gaps =
             gaps.map(|(inner, reason)| Gap::fault(format!("{path}{inner}"), reason)).collect();

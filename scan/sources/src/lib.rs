@@ -31,7 +31,7 @@ mod search;
 mod sniff;
 mod stream;
 mod task;
-mod utf16;
+mod wide;
 
 pub use files::Files;
 pub use git::{Git, GitPart, Platform, Revisions};

@@ -104,9 +104,8 @@ impl Outcome {
 
     /// Notes that a scan was ended before it was done.
     pub(crate) fn tell_stopped(&mut self, progress: &Progress) {
-        if progress.is_stopped() {
-            self.gaps
-                .push(Gap::fault("the rest", "the time was up: give more, or scan less at once"));
+        if let Some(reason) = progress.reason() {
+            self.gaps.push(Gap::fault("the rest", reason));
         }
     }
 

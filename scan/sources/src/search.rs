@@ -4,14 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use scan_engine::{Before, Hits, Occurrence, Piece, Reach, Scratch};
+use scan_engine::{Before, HITS_MAX, Hits, Occurrence, Piece, Reach, Scratch};
 
 use crate::archive;
 use crate::git::Window;
 use crate::part::Part;
 use crate::sniff::{Content, SNIFF_BYTES, sniff};
 use crate::task::Task;
-use crate::utf16::Utf16;
+use crate::wide::WideText;
 
 /// How much of a large input is searched at a time.
 const WINDOW: usize = 4 << 20;
@@ -30,6 +30,8 @@ pub(crate) struct Found {
     pub(crate) reach: Reach,
     /// What could not be looked at, by its path within the input, and why.
     pub(crate) gaps: Vec<(String, String)>,
+    /// In what was searched in windows.
+    hits: usize,
 }
 
 impl Found {
@@ -37,9 +39,17 @@ impl Found {
         self.parts.is_empty() && self.gaps.is_empty()
     }
 
+    /// Whether there is more in it than anybody reads.
+    fn is_full(&self) -> bool {
+        self.hits >= HITS_MAX
+    }
+
     /// Keeps what all of a text has.
     fn keep(&mut self, hits: Hits) {
         self.reach = hits.reach();
+        if hits.is_cut() {
+            self.gaps.push((String::new(), too_many()));
+        }
         if !hits.is_empty() {
             self.parts.push(Part { hits, ..Part::path_alone("") });
         }
@@ -57,7 +67,7 @@ pub(crate) struct Searcher<'a> {
 
 impl<'a> Searcher<'a> {
     pub(crate) fn new(task: Task<'a>) -> Self {
-        let scratch = task.scanner.scratch();
+        let scratch = task.scanner.scratch().stopped_by(task.progress.stopped());
         Self { task, scratch, window: Vec::new(), left: Arc::default() }
     }
 
@@ -152,8 +162,7 @@ impl<'a> Searcher<'a> {
     ) -> io::Result<()> {
         match content {
             Content::Text => self.windows(input, inner, found),
-            Content::Utf16Le => self.windows(&mut Utf16::new(input, false), inner, found),
-            Content::Utf16Be => self.windows(&mut Utf16::new(input, true), inner, found),
+            Content::Wide(wide) => self.windows(&mut WideText::new(input, wide), inner, found),
             Content::Archive(kind) if self.opens(depth) => {
                 archive::open(self, kind, input, inner, depth, found)
             }
@@ -169,6 +178,10 @@ impl<'a> Searcher<'a> {
 
     /// Searches a text in windows that overlap.
     fn windows(&mut self, input: &mut dyn Read, inner: &str, found: &mut Found) -> io::Result<()> {
+        // What makes it full has told so.
+        if found.is_full() {
+            return Ok(());
+        }
         let mut window = std::mem::take(&mut self.window);
         window.clear();
         let (mut lines_before, mut columns_before, mut first) = (0, 0, true);
@@ -178,6 +191,7 @@ impl<'a> Searcher<'a> {
             let last = outcome.is_err() || window.len() < WINDOW;
             self.task.progress.read((window.len() - before) as u64);
             let hits = self.task.scanner.search(&mut self.scratch, &window);
+            found.hits += hits.len();
             if !hits.is_empty() || (first && !inner.is_empty() && self.task.scanner.watches_paths())
             {
                 let start = if first { 0 } else { OVERLAP / 2 };
@@ -190,6 +204,10 @@ impl<'a> Searcher<'a> {
                     lines_before,
                     columns_before,
                 });
+            }
+            if found.is_full() {
+                found.gaps.push((inner.into(), too_many()));
+                break Ok(());
             }
             if last || self.task.progress.is_stopped() {
                 break outcome.map(|_| ());
@@ -233,6 +251,12 @@ impl<'a> Searcher<'a> {
             found.parts.push(Part::path_alone(inner));
         }
     }
+}
+
+fn too_many() -> String {
+    format!(
+        "there are {HITS_MAX} findings up to here, and what follows is not searched: mend the rule that finds them, or these first"
+    )
 }
 
 /// Counts what comes out of an archive, and stops at the limit.

@@ -2,11 +2,20 @@
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Content {
     Text,
-    Utf16Le,
-    Utf16Be,
+    /// Text of more than one byte a unit.
+    Wide(Wide),
     Archive(Archive),
     /// A format in which text is not written as such.
     Binary,
+}
+
+/// How units are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wide {
+    Utf16Be,
+    Utf16Le,
+    Utf32Be,
+    Utf32Le,
 }
 
 /// What is opened.
@@ -65,10 +74,22 @@ pub(crate) fn sniff(head: &[u8]) -> Content {
         return Content::Binary;
     }
     match head {
-        [0xff, 0xfe, ..] => Content::Utf16Le,
-        [0xfe, 0xff, ..] => Content::Utf16Be,
+        [0xff, 0xfe, 0, 0, rest @ ..] if are_characters(rest, u32::from_le_bytes) => {
+            Content::Wide(Wide::Utf32Le)
+        }
+        [0, 0, 0xfe, 0xff, rest @ ..] if are_characters(rest, u32::from_be_bytes) => {
+            Content::Wide(Wide::Utf32Be)
+        }
+        [0xff, 0xfe, ..] => Content::Wide(Wide::Utf16Le),
+        [0xfe, 0xff, ..] => Content::Wide(Wide::Utf16Be),
         _ => unmarked(head),
     }
+}
+
+/// The mark of UTF-32 may also be that of UTF-16 and a zero; but two units of that are hardly ever one of this.
+fn are_characters(head: &[u8], unit: impl Fn([u8; 4]) -> u32) -> bool {
+    let (units, _) = head[..head.len().min(SNIFF_BYTES)].as_chunks::<4>();
+    units.iter().all(|bytes| char::from_u32(unit(*bytes)).is_some())
 }
 
 /// Text of two bytes a unit may lack the mark at its start. Then every other byte of what is mostly ASCII is zero, and no
@@ -80,8 +101,8 @@ fn unmarked(head: &[u8]) -> Content {
     let zeros = |from: usize| head.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
     let many = head.len() / 2 * 3 / 4;
     match (zeros(0), zeros(1)) {
-        (0, low) if low > many => Content::Utf16Le,
-        (high, 0) if high > many => Content::Utf16Be,
+        (0, low) if low > many => Content::Wide(Wide::Utf16Le),
+        (high, 0) if high > many => Content::Wide(Wide::Utf16Be),
         _ => Content::Text,
     }
 }
@@ -102,11 +123,14 @@ mod tests {
         check(b"PK", Content::Text);
         check(b"PK\x03\x04rest", Content::Archive(Archive::Zip));
         check(b"\x1f\x8b\x08", Content::Archive(Archive::Gzip));
-        check(b"\xff\xfea\0", Content::Utf16Le);
-        check(b"a\0=\0b\0c\0d\0e\0\x61\x01", Content::Utf16Le);
+        check(b"\xff\xfe\0\0a\0\0\0", Content::Wide(Wide::Utf32Le));
+        check(b"\0\0\xfe\xff\0\0\0a", Content::Wide(Wide::Utf32Be));
+        check(b"\xff\xfe\0\0a\0b\0", Content::Wide(Wide::Utf16Le));
+        check(b"\xff\xfea\0", Content::Wide(Wide::Utf16Le));
+        check(b"a\0=\0b\0c\0d\0e\0\x61\x01", Content::Wide(Wide::Utf16Le));
         check(b"a\0=\0b\0\x61\x01", Content::Text);
-        check(b"\0a\0=\0b\0\n\0", Content::Utf16Be);
-        check(b"a\0", Content::Utf16Le);
+        check(b"\0a\0=\0b\0\n\0", Content::Wide(Wide::Utf16Be));
+        check(b"a\0", Content::Wide(Wide::Utf16Le));
         check(b"\0", Content::Text);
         check(b"ab\0cd\0ef\0", Content::Text);
         check(&[0; 64], Content::Text);

@@ -18,7 +18,7 @@ const SEED: u64 = 1;
 fn rounds(target: &str) -> u64 {
     match target {
         "store_log" => 30,
-        "scan_archive" | "scan_git" => 600,
+        "scan_archive" | "scan_git" | "scan_git_sha256" => 600,
         _ => 6000,
     }
 }

@@ -11,6 +11,12 @@ pub(crate) const CHECKS: &[Check] = &[
     ("bad: a commit is missing", missing_commit),
     ("bad: what no commit leads to", unreachable),
     ("bad: a tree that lies in itself", endless),
+    ("bad: a tag that names itself", tag),
+    ("bad: trees that spell more paths than there is time for", bomb),
+    ("bad: many files of few trees", many),
+    ("bad: a merge of many files in one folder", merge),
+    ("bad: folders that lie too deep", deep),
+    ("bad: more findings than anybody reads", full),
     ("bad: a shallow clone", shallow),
     ("bad: a submodule", submodule),
     ("bad: an empty repository", empty),
@@ -142,27 +148,181 @@ fn endless(bench: &Bench) {
     bench.git(&["init", "-q"]);
     let name = "aa".repeat(20);
     bench.write("text", "tkt_aaaaaaaaaaaa\n");
-    let blob = bench.git(&["hash-object", "-w", "text"]);
-    let bytes = (0..40).step_by(2).map(|at| u8::from_str_radix(&blob[at..at + 2], 16).unwrap());
-    let entries =
-        [&b"100644 text\0"[..], &bytes.collect::<Vec<u8>>(), b"40000 within\0", &[0xAA; 20]];
-    let store = |kind: &str, content: Vec<u8>| {
-        bench.write("object", content);
-        bench.git(&["hash-object", "-t", kind, "--literally", "-w", "object"]).trim().to_owned()
-    };
-    let tree = store("tree", entries.concat());
+    bench.git(&["add", "text"]);
+    let within = [&b"40000 within\0"[..], &[0xAA; 20]].concat();
+    let tree = tree(bench, &[&entry("100644 text", &blob(bench, "text")), &within]);
     fs::create_dir_all(bench.path(".git/objects/aa")).unwrap();
     fs::rename(object_path(bench, &tree), object_path(bench, &name)).unwrap();
     // It is the tree of one commit, and the only one in that of the next.
-    let above = store("tree", [&b"40000 above\0"[..], &[0xAA; 20]].concat());
-    let who = "a <a@b> 1700000000 +0000";
-    let commit = |tree: &str| format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nm\n");
+    let above = self::tree(bench, &[&entry("40000 above", &name)]);
+    let told = "lies in itself";
+    let place = format!("not scanned: tree {name}: it lies in itself: run git fsck");
     for tree in [name, above] {
-        let commit = store("commit", commit(&tree).into_bytes());
-        bench.git(&["update-ref", "refs/heads/main", &commit]);
-        incomplete(bench, &["git", "."], "its trees lie in each other");
-        incomplete(bench, &["git", "--log-opts=HEAD", "."], "its trees lie in each other");
+        head(bench, &tree);
+        incomplete(bench, &["git", "."], told);
+        incomplete(bench, &["git", "--log-opts=HEAD", "."], told);
+        incomplete(bench, &["git", "--staged", "."], &place);
     }
+}
+
+/// What is found elsewhere is told.
+fn tag(bench: &Bench) {
+    repository(bench);
+    bench.write("b.txt", "tkt_aaaaaaaaaaaa\n");
+    bench.commit("with a ticket");
+    let name = "aa".repeat(20);
+    let text = format!("object {name}\ntype tag\ntag t\ntagger a <a@b> 1 +0000\n\nm\n");
+    let tag = store(bench, "tag", text.into_bytes());
+    fs::create_dir_all(bench.path(".git/objects/aa")).unwrap();
+    fs::rename(object_path(bench, &tag), object_path(bench, &name)).unwrap();
+    fs::write(bench.path(".git/refs/tags/endless"), format!("{name}\n")).unwrap();
+    let told = format!("tag {name} names itself");
+    let answer = bench.run(Who::Ours, &["git", "."]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.stderr.contains(&told), "{}", answer.stderr);
+    // One without a name for what it tags.
+    let broken = store(bench, "tag", b"none\n".to_vec());
+    fs::write(bench.path(".git/refs/tags/broken"), format!("{broken}\n")).unwrap();
+    for (revision, told) in [("endless", &told), ("broken", &format!("tag {broken}: "))] {
+        let answer = bench.run(Who::Ours, &["git", "--range", revision, "."]);
+        assert_eq!(answer.code, 2);
+        assert!(answer.stderr.contains(told), "{}", answer.stderr);
+        // As what is checked out.
+        fs::copy(bench.path(&format!(".git/refs/tags/{revision}")), bench.path(".git/HEAD"))
+            .unwrap();
+        let answer = bench.run(Who::Ours, &["git", "--staged", "."]);
+        assert_eq!(answer.code, 2);
+        assert!(answer.stderr.contains(told), "{}", answer.stderr);
+        let answer = bench.run(Who::Ours, &["git", "."]);
+        assert_eq!(answer.code, 1);
+        assert!(answer.stderr.contains("not scanned: HEAD: tag "), "{}", answer.stderr);
+    }
+}
+
+/// Ten trees with ten names each are ten thousand millions of files. The real git and the real gitleaks do not come to an end.
+fn bomb(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("text", "tkt_aaaaaaaaaaaa\n");
+    let id = paths(bench, &blob(bench, "text"), 10);
+    head(bench, &id);
+    let told = format!("look at git ls-tree {id}");
+    incomplete(bench, &["git", "."], &told);
+    let answer = bench.run(Who::Ours, &["git", "--range", "HEAD", "."]);
+    assert_eq!(answer.code, 3);
+    assert!(answer.stderr.contains(&told), "{}", answer.stderr);
+    // What is staged is compared with no more of it than is staged.
+    assert_eq!(bench.run(Who::Ours, &["git", "--staged", "."]).code, 0);
+    bench.write("0/1/text", "tkt_bbbbbbbbbbbb\n");
+    bench.git(&["add", "0"]);
+    assert_eq!(bench.findings(Who::Ours, &["git", "--staged", "."], b"").len(), 1);
+}
+
+/// Two hundred thousand files are more than are held at once, and there is time enough for them.
+fn many(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("text", "a text\n");
+    bench.write("ticket", "tkt_aaaaaaaaaaaa\n");
+    let half = paths(bench, &blob(bench, "text"), 5);
+    let ticket = entry("100644 ticket", &blob(bench, "ticket"));
+    head(bench, &tree(bench, &[&entry("40000 a", &half), &entry("40000 b", &half), &ticket]));
+    assert_eq!(bench.findings(Who::Ours, &["git", "."], b"").len(), 1);
+    assert_eq!(bench.findings(Who::Ours, &["git", "--range", "HEAD", "."], b"").len(), 1);
+}
+
+/// A tree in which so many folders lie, each of which has ten names for the next one, and the last of them for a file.
+fn paths(bench: &Bench, file: &str, depth: usize) -> String {
+    (0..depth).fold(file.to_owned(), |id, level| {
+        let mode = if level == 0 { "100644" } else { "40000" };
+        let entries: Vec<Vec<u8>> =
+            (0..10).map(|number| entry(&format!("{mode} {number}"), &id)).collect();
+        tree(bench, &entries.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    })
+}
+
+/// Each file is otherwise in the merge than in both of what it merges. To read the folder anew for each would take an hour.
+fn merge(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    let texts = ["one\n", "two\n", "six\n", "tkt_aaaaaaaaaaaa\n"];
+    let blobs = texts
+        .iter()
+        .zip(1..)
+        .map(|(text, mark)| format!("blob\nmark :{mark}\ndata {}\n{text}\n", text.len()));
+    let commit = |mark: u8, blob: u8, parents: &str| {
+        let files = (0..40_000).map(|file| format!("M 100644 :{blob} folder/{file}\n"));
+        let files: String = files.collect();
+        let head = format!("commit refs/heads/main\nmark :1{mark}\ncommitter a <a@b> {mark} +0000");
+        format!("{head}\ndata 1\nm\n{parents}{files}")
+    };
+    let mut stream: String = blobs.collect();
+    stream.push_str(&commit(1, 1, ""));
+    stream.push_str(&commit(2, 2, "from :11\n"));
+    stream.push_str(&commit(3, 3, "from :11\nmerge :12\n"));
+    stream.push_str("M 100644 :4 folder/1\n");
+    let mut import = Command::new("git");
+    import.args(["fast-import", "--quiet", "--force"]);
+    assert_eq!(bench.start(import, stream.as_bytes()).code, 0);
+    assert_eq!(bench.findings(Who::Ours, &["git", "--range", "main"], b"").len(), 1);
+    assert_eq!(bench.findings(Who::Ours, &["git"], b"").len(), 1);
+}
+
+fn deep(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("text", "tkt_aaaaaaaaaaaa\n");
+    let mut id = tree(bench, &[&entry("100644 text", &blob(bench, "text"))]);
+    for _ in 0..513 {
+        id = tree(bench, &[&entry("40000 a", &id)]);
+    }
+    head(bench, &id);
+    for part in ["--log-opts=HEAD", "--staged"] {
+        incomplete(bench, &["git", part, "."], "in more than 512 others");
+    }
+}
+
+/// Half a megabyte may unpack to as many findings as memory has room for.
+fn full(bench: &Bench) {
+    let text = "tkt_aaaaaaaaaaaa\n".repeat(100_001);
+    let told = "there are 100000 findings up to here";
+    let check = |args: &[&str], input: &[u8]| {
+        let mut args = args.to_vec();
+        args.extend(["-f", "csv", "-r", "../report.csv"]);
+        let answer = bench.run_with(Who::Like, &args, input);
+        assert_eq!(answer.code, 1, "{}", answer.stderr);
+        assert!(answer.stderr.contains(told), "{}", answer.stderr);
+        let report = fs::read_to_string(bench.path("../report.csv")).unwrap();
+        assert_eq!(report.lines().count(), 100_001);
+    };
+    check(&["stdin"], text.as_bytes());
+    bench.git(&["init", "-q"]);
+    bench.write("text", text);
+    bench.commit("full");
+    check(&["git", "."], b"");
+}
+
+fn blob(bench: &Bench, file: &str) -> String {
+    bench.git(&["hash-object", "-w", file]).trim().to_owned()
+}
+
+/// What a tree says of one name: its mode before it, and the id of what it names behind it.
+fn entry(name: &str, id: &str) -> Vec<u8> {
+    let bytes = (0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap());
+    name.bytes().chain([0]).chain(bytes).collect()
+}
+
+fn tree(bench: &Bench, entries: &[&[u8]]) -> String {
+    store(bench, "tree", entries.concat())
+}
+
+fn store(bench: &Bench, kind: &str, content: Vec<u8>) -> String {
+    bench.write("object", content);
+    bench.git(&["hash-object", "-t", kind, "--literally", "-w", "object"]).trim().to_owned()
+}
+
+/// Makes a commit with this tree the one that is checked out.
+fn head(bench: &Bench, tree: &str) {
+    let who = "a <a@b> 1700000000 +0000";
+    let commit = format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nm\n");
+    let commit = store(bench, "commit", commit.into_bytes());
+    bench.git(&["update-ref", "refs/heads/main", &commit]);
 }
 
 fn shallow(bench: &Bench) {

@@ -10,7 +10,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("files: a pipe that is named", pipe),
     ("files: the standard input", stdin),
     ("files: what git ignores", ignored),
-    ("files: UTF-16", utf16),
+    ("files: UTF-16 and UTF-32", wide),
     ("files: logs of builds", logs),
     ("files: large ones", large),
 ];
@@ -75,7 +75,7 @@ fn ignored(bench: &Bench) {
     assert_eq!(bench.findings(Who::Ours, &["dir", "--gitignore", "."], b"").len(), 1);
 }
 
-fn utf16(bench: &Bench) {
+fn wide(bench: &Bench) {
     let text = |bytes: fn(u16) -> [u8; 2]| {
         let units = "\u{feff}é\ntkt_aaaaaaaaaaaa\n".encode_utf16();
         units.flat_map(bytes).collect::<Vec<u8>>()
@@ -84,12 +84,18 @@ fn utf16(bench: &Bench) {
     bench.write("big.txt", text(u16::to_be_bytes));
     bench.write("little_without_mark.txt", &text(u16::to_le_bytes)[2..]);
     bench.write("big_without_mark.txt", &text(u16::to_be_bytes)[2..]);
+    let text = |bytes: fn(u32) -> [u8; 4]| {
+        let units = "\u{feff}é\ntkt_aaaaaaaaaaaa\n".chars().map(u32::from);
+        units.flat_map(bytes).collect::<Vec<u8>>()
+    };
+    bench.write("little_of_four.txt", text(u32::to_le_bytes));
+    bench.write("big_of_four.txt", text(u32::to_be_bytes));
     let found = bench.findings(Who::Ours, &["dir", "."], b"");
-    assert_eq!(found.len(), 4);
+    assert_eq!(found.len(), 6);
     assert!(found.iter().all(|finding| finding["StartLine"] == 2));
     bench.git(&["init", "-q"]);
     bench.commit("first");
-    assert_eq!(bench.findings(Who::Ours, &["git", "."], b"").len(), 4);
+    assert_eq!(bench.findings(Who::Ours, &["git", "."], b"").len(), 6);
 }
 
 fn logs(bench: &Bench) {

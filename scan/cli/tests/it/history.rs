@@ -14,6 +14,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("history: a merge that adds by itself", evil_merge),
     ("history: ranges", ranges),
     ("history: staged and changed", staged),
+    ("history: staged in a sparse index", sparse),
     ("history: bare repositories and worktrees", bare),
     ("history: names of people and links", people),
     ("history: objects with names of SHA-256", sha256),
@@ -192,6 +193,34 @@ fn staged(bench: &Bench) {
     bench.agree(&["git", "--staged", "sub"], 1);
     bench.agree(&["git", "--pre-commit", "."], 1);
     bench.agree(&["protect"], 1);
+}
+
+fn sparse(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    bench.write("in/a.txt", "tkt_aaaaaaaaaaaa\n");
+    bench.write("out/b.txt", "tkt_bbbbbbbbbbbb\n");
+    bench.write("out/deep/c.txt", "tkt_cccccccccccc\n");
+    bench.commit("first");
+    bench.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "in"]);
+    bench.agree(&["git", "--staged", "."], 0);
+    // The folder that is not checked out is staged as a whole.
+    bench.write("new.txt", "tkt_dddddddddddd\n");
+    let new = bench.git(&["hash-object", "-w", "new.txt"]);
+    let listed = |folder: &str| bench.git(&["ls-tree", folder]);
+    let mktree = |list: String| {
+        let mut mktree = Command::new("git");
+        mktree.arg("mktree");
+        bench.start(mktree, list.as_bytes()).stdout.trim().to_owned()
+    };
+    let out = mktree(format!("{}100644 blob {}\tnew.txt\n", listed("HEAD:out"), new.trim()));
+    let old = bench.git(&["rev-parse", "HEAD:out"]);
+    let top = mktree(listed("HEAD").replace(old.trim(), &out));
+    bench.git(&["read-tree", "-m", &top]);
+    assert!(bench.git(&["ls-files", "--sparse"]).contains("out/\n"));
+    bench.agree(&["git", "--staged", "."], 1);
+    bench.agree(&["git", "--staged", "in"], 0);
+    std::fs::create_dir(bench.path("out")).unwrap();
+    bench.agree(&["git", "--staged", "out"], 1);
 }
 
 fn bare(bench: &Bench) {

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gix::ObjectId;
@@ -63,11 +64,21 @@ impl Attribution<'_, '_> {
         commit: &dyn Fn() -> Arc<Commit>,
     ) -> Result<Vec<Leak>, String> {
         let gone: Vec<ObjectId> = changes.iter().filter_map(Change::gone).collect();
+        let moved: HashSet<ObjectId> = gone.iter().copied().collect();
         let id = id.map(|id| id.to_string());
         let mut leaks = Vec::new();
         let mut described: Option<Arc<Commit>> = None;
         for change in changes {
-            for (file, finding) in self.findings(change, &gone, id.as_deref(), commit)? {
+            if self.searcher.task.progress.is_stopped() {
+                break;
+            }
+            // The file was moved as it is.
+            if change.is_new_file() && change.new.is_some_and(|new| moved.contains(&new)) {
+                continue;
+            }
+            let findings = self.findings(change, &gone, id.as_deref(), commit)?;
+            self.searcher.task.progress.keep(findings.len());
+            for (file, finding) in findings {
                 let commit = Some(Arc::clone(described.get_or_insert_with(commit)));
                 let mut leak =
                     Leak { finding, file, symlink: String::new(), commit, link: String::new() };
@@ -86,10 +97,6 @@ impl Attribution<'_, '_> {
         describe: &dyn Fn() -> Arc<Commit>,
     ) -> Result<Vec<(String, Finding)>, String> {
         let Some(new) = change.new else { return Ok(Vec::new()) };
-        if change.is_new_file() && gone.contains(&new) {
-            // The file was moved as it is.
-            return Ok(Vec::new());
-        }
         let scanner = self.searcher.task.scanner;
         let known = OfCommit { describe, remote: self.evidence.remote };
         let at = Occurrence { path: &change.path, commit, attributes: Some(&known) };
@@ -161,10 +168,7 @@ impl Attribution<'_, '_> {
             return Ok(Vec::new());
         }
         if change.is_new_file() {
-            // What was moved as it is need not be looked for.
-            let same = gone.iter().find(|id| change.new == Some(**id));
-            let gone = same.map_or(&gone[..gone.len().min(GONE_MAX)], std::slice::from_ref);
-            let before = self.moved_from(text, gone)?;
+            let before = self.moved_from(text, &gone[..gone.len().min(GONE_MAX)])?;
             return Ok(vec![
                 before.map_or_else(Added::all, |before| Added::between(&before, text)),
             ]);

@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use base_types::{Error, Result, Timestamp};
 use gix::ObjectId;
+use gix::object::Kind;
+use gix::objs::{CommitRefIter, TagRefIter};
 
 use crate::git::Revisions;
 use crate::git::changes::Trees;
@@ -106,18 +108,20 @@ impl Walk<'_> {
         let mut tips = Vec::new();
         for reference in platform.all().map_err(|e| fault(&e))? {
             match reference {
-                Ok(mut reference) => match reference.peel_to_id() {
-                    Ok(id) => tips.push(id.detach()),
-                    Err(e) => {
-                        let name = reference.name().as_bstr().to_string();
-                        self.gaps.push(Gap::fault(name, format!("{e}: run git fsck")));
+                Ok(reference) => {
+                    let name = reference.name().as_bstr().to_string();
+                    match tip(self.repository, reference) {
+                        Ok(tip) => tips.extend(tip),
+                        Err(e) => self.gaps.push(Gap::fault(name, format!("{e}: run git fsck"))),
                     }
-                },
+                }
                 Err(e) => self.gaps.push(Gap::fault("a reference", format!("{e}: run git fsck"))),
             }
         }
-        // A branch without a commit has nothing yet.
-        tips.extend(self.repository.head_id().map(gix::Id::detach));
+        match head(self.repository) {
+            Ok(head) => tips.extend(head),
+            Err(e) => self.gaps.push(Gap::fault("HEAD", format!("{e}: run git fsck"))),
+        }
         Ok(tips)
     }
 
@@ -136,7 +140,7 @@ impl Walk<'_> {
         nodes
     }
 
-    /// Reads a commit. A reference may also point to a file or a folder.
+    /// Reads a commit.
     fn node(&mut self, id: ObjectId) -> Option<Node> {
         let object = match self.repository.find_object(id) {
             Ok(object) => object,
@@ -145,7 +149,7 @@ impl Walk<'_> {
                 return None;
             }
         };
-        if object.kind == gix::object::Kind::Tag {
+        if object.kind == Kind::Tag {
             let reason = "it is a tag where a commit should be: run git fsck";
             self.gaps.push(Gap::fault(format!("commit {id}"), reason));
         }
@@ -179,8 +183,62 @@ fn revision(repository: &gix::Repository, name: &str) -> Result<ObjectId> {
     let fault =
         |e: &dyn std::fmt::Display| Error::not_found(format!("there is no commit '{name}': {e}"));
     let id = repository.rev_parse_single(name).map_err(|e| fault(&e))?;
-    let object = id.object().map_err(|e| fault(&e))?;
-    object.peel_to_commit().map(|commit| commit.id).map_err(|e| fault(&e))
+    let commit = commit_of(repository, id.detach()).map_err(|e| fault(&e))?;
+    commit.ok_or_else(|| fault(&"it is a file or a folder"))
+}
+
+/// The commit that is checked out; `None` before the first one.
+fn head(repository: &gix::Repository) -> Result<Option<ObjectId>, String> {
+    let head = repository.head().map_err(|e| e.to_string())?;
+    let id = head.id().filter(|_| head.is_detached());
+    match (id, head.try_into_referent()) {
+        (Some(id), _) => commit_of(repository, id.detach()),
+        (None, Some(reference)) => tip(repository, reference),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The tree of the commit that is checked out; `None` before the first one.
+pub(crate) fn head_tree(repository: &gix::Repository) -> Result<Option<ObjectId>, String> {
+    let Some(id) = head(repository)? else { return Ok(None) };
+    let commit = repository.find_commit(id).map_err(|e| e.to_string())?;
+    let tree = CommitRefIter::from_bytes(&commit.data, id.kind()).tree_id();
+    tree.map(Some).map_err(|e| e.to_string())
+}
+
+/// The names by which people want to be known. They may be in the commit that is checked out.
+pub(crate) fn mailmap(repository: &gix::Repository) -> gix::mailmap::Snapshot {
+    head(repository)
+        .map_or_else(|_| gix::mailmap::Snapshot::default(), |_| repository.open_mailmap())
+}
+
+/// The commit that a reference leads to. It may also lead to a file or a folder.
+fn tip(
+    repository: &gix::Repository,
+    mut reference: gix::Reference<'_>,
+) -> Result<Option<ObjectId>, String> {
+    let id = reference.follow_to_object().map_err(|e| e.to_string())?;
+    commit_of(repository, id.detach())
+}
+
+/// So many tags may stand before a commit. Only one that was made by hand names more, or itself.
+const TAGS_MAX: usize = 64;
+
+/// The commit that an object is, or that a tag names; `None` for a file or a folder.
+fn commit_of(repository: &gix::Repository, id: ObjectId) -> Result<Option<ObjectId>, String> {
+    let mut at = id;
+    for _ in 0..=TAGS_MAX {
+        match repository.find_header(at).map_err(|e| e.to_string())?.kind() {
+            Kind::Commit => return Ok(Some(at)),
+            Kind::Blob | Kind::Tree => return Ok(None),
+            Kind::Tag => {
+                let tag = repository.find_object(at).map_err(|e| e.to_string())?;
+                let target = TagRefIter::from_bytes(&tag.data, at.kind()).target_id();
+                at = target.map_err(|e| format!("tag {at}: {e}"))?;
+            }
+        }
+    }
+    Err(format!("tag {id} names itself, or more than {TAGS_MAX} others"))
 }
 
 /// `A..B` is what B has and A has not, `A...B` what one of them has and the other has not; one side alone stands

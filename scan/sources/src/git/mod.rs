@@ -15,14 +15,16 @@ mod objects;
 mod pack;
 mod remote;
 mod resolve;
+mod staged;
 mod store;
 mod trees;
 mod worktree;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base_types::{Error, Result};
 use gix::bstr::{BString, ByteSlice};
@@ -33,8 +35,8 @@ pub use crate::git::remote::Platform;
 
 use crate::git::attribute::{Attribution, Evidence};
 use crate::git::blobs::{BlobVisitor, FoundBlobs, search_all};
-use crate::git::changes::{Change, Differ, Wanted};
-use crate::git::commits::{Node, describe};
+use crate::git::changes::{Change, Differ, Fault, Wanted};
+use crate::git::commits::{Node, describe, head_tree, mailmap};
 use crate::git::objects::{Lost, Objects, Reader};
 pub(crate) use crate::git::remote::Remote;
 use crate::git::resolve::{Relation, Visit};
@@ -47,6 +49,9 @@ use crate::task::Task;
 
 /// What one thread keeps of trees and commits that it has read.
 const OBJECT_CACHE_BYTES: usize = 8 << 20;
+
+/// So many changes are held between two looks at their commits, about 200 bytes each.
+const HELD_MAX: usize = 1 << 17;
 
 /// So many commits, one after the other, a thread takes at a time.
 const RUN_MAX: usize = 32;
@@ -149,7 +154,9 @@ impl<'a> GitScan<'a> {
                 }
             }
             GitPart::Staged => {
-                let pending = Pending::staged(&repository, self.prefix(&repository).as_bstr())?;
+                let prefix = self.prefix(&repository);
+                let pending =
+                    Pending::staged(&repository, prefix.as_bstr(), &mut self.outcome.gaps)?;
                 self.pending(&repository, &pending);
             }
             GitPart::Unstaged => {
@@ -184,40 +191,46 @@ impl<'a> GitScan<'a> {
     /// The changes of some commits first, then the blobs that they brought in.
     fn some(&mut self, commits: &[Node]) {
         let trees = commits::trees(commits);
-        let changes = self.each(commits, None, |_, objects, _, commit| {
-            Ok(vec![(commit.id, Differ::new(objects, &trees, Wanted::All).of(commit)?)])
+        let (held, blobs) = (AtomicUsize::new(0), Mutex::new(HashSet::new()));
+        let compared = self.each(commits, None, |_, objects, _, commit| {
+            let changes = Differ::new(objects, &trees, Wanted::All).of(commit)?;
+            let new = changes.iter().filter_map(|change| change.new);
+            blobs.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+            let held = held.fetch_add(changes.len(), Ordering::Relaxed) + changes.len();
+            Ok(vec![Compared { commit, changes: (held <= HELD_MAX).then_some(changes) }])
         });
-        let (changes, faults): (Vec<_>, Vec<_>) = changes.into_iter().partition(Result::is_ok);
+        let (compared, faults): (Vec<_>, Vec<_>) = compared.into_iter().partition(Result::is_ok);
         self.outcome.gaps.extend(faults.into_iter().filter_map(Result::err));
-        let changes: Vec<(ObjectId, Vec<Change>)> =
-            changes.into_iter().flatten().flatten().collect();
+        let compared: Vec<Compared<'_>> = compared.into_iter().flatten().flatten().collect();
         let unstored = Unstored::new();
-        let found = self.search(changes.iter().flat_map(|(_, changes)| changes), &unstored);
+        let blobs = blobs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = self.search(blobs.into_iter().collect(), &unstored);
         let evidence = Evidence { found: &found, remote: &self.remote, unstored: &unstored };
-        let leaks = self.each(&changes, None, |searcher, objects, repository, (id, changes)| {
-            leaks(evidence.attribution(searcher, objects), repository, changes, Some(*id))
+        let leaks = self.each(&compared, None, |searcher, objects, repository, compared| {
+            let Compared { commit, changes } = compared;
+            let changes = match changes {
+                Some(changes) => Cow::Borrowed(changes),
+                None => Cow::Owned(Differ::new(objects, &trees, Wanted::All).of(commit)?),
+            };
+            leaks(evidence.attribution(searcher, objects), repository, &changes, Some(commit.id))
         });
         self.keep(leaks);
     }
 
     fn pending(&mut self, repository: &gix::Repository, pending: &Pending) {
-        let found = self.search(pending.changes.iter(), &pending.unstored);
+        let blobs: HashSet<ObjectId> =
+            pending.changes.iter().filter_map(|change| change.new).collect();
+        let found = self.search(blobs.into_iter().collect(), &pending.unstored);
         let evidence =
             Evidence { found: &found, remote: &self.remote, unstored: &pending.unstored };
         let (mut searcher, mut objects) = (Searcher::new(self.task), repository);
         let attribution = evidence.attribution(&mut searcher, &mut objects);
         let leaks = leaks(attribution, repository, &pending.changes, None);
-        self.keep(vec![leaks.map_err(|reason| Gap::fault("changes", reason))]);
+        self.keep(vec![leaks.map_err(|Fault(reason)| Gap::fault("changes", reason))]);
     }
 
-    /// Searches the blobs that changes brought in, each once.
-    fn search<'c>(
-        &mut self,
-        changes: impl Iterator<Item = &'c Change>,
-        unstored: &Unstored,
-    ) -> FoundBlobs {
-        let ids: HashSet<ObjectId> = changes.filter_map(|change| change.new).collect();
-        let ids: Vec<ObjectId> = ids.into_iter().collect();
+    /// Searches the blobs that changes brought in.
+    fn search(&mut self, ids: Vec<ObjectId>, unstored: &Unstored) -> FoundBlobs {
         self.task.progress.expect(ids.len() as u64);
         // Only the packs themselves can be read in pieces. What is broken in them is told of the objects that are wanted.
         let large = OnceLock::new();
@@ -252,16 +265,16 @@ impl<'a> GitScan<'a> {
     }
 
     /// Does something for each item on all threads. The answers are in the order of the items.
-    fn each<T: Sync + HasId, R: Send>(
+    fn each<'i, T: Sync + HasId, R: Send>(
         &self,
-        items: &[T],
+        items: &'i [T],
         store: Option<&Store>,
         work: impl Fn(
             &mut Searcher<'a>,
             &mut dyn Objects,
             &gix::Repository,
-            &T,
-        ) -> Result<Vec<R>, String>
+            &'i T,
+        ) -> Result<Vec<R>, Fault>
         + Sync,
     ) -> Vec<Result<Vec<R>, Gap>> {
         self.task.progress.expect(items.len() as u64);
@@ -278,10 +291,9 @@ impl<'a> GitScan<'a> {
             match work(searcher, objects, repository, item) {
                 Ok(list) if list.is_empty() => {}
                 Ok(list) => answers.push((*number, Ok(list))),
-                Err(reason) => {
+                Err(Fault(reason)) => {
                     let place = format!("commit {}", item.id());
-                    answers
-                        .push((*number, Err(Gap::fault(place, format!("{reason}: run git fsck")))));
+                    answers.push((*number, Err(Gap::fault(place, reason))));
                 }
             }
             self.task.progress.step(1);
@@ -353,10 +365,12 @@ impl<'a> GitScan<'a> {
 
 /// Submodules are known by the file that lists them in the commit that is checked out.
 fn tell_submodules(repository: &gix::Repository, gaps: &mut Vec<Gap>) {
-    let Ok(tree) = repository.head_tree() else { return };
+    let Ok(Some(tree)) = head_tree(repository) else { return };
+    let Ok(tree) = repository.find_tree(tree) else { return };
     let Ok(Some(entry)) = tree.lookup_entry_by_path(".gitmodules") else { return };
-    let Ok(object) = entry.object() else { return };
-    for line in object.data.to_str_lossy().lines() {
+    let mut objects = repository;
+    let Ok(list) = objects.read(entry.object_id()) else { return };
+    for line in list.to_str_lossy().lines() {
         if let Some((key, path)) = line.split_once('=')
             && key.trim() == "path"
         {
@@ -364,6 +378,13 @@ fn tell_submodules(repository: &gix::Repository, gaps: &mut Vec<Gap>) {
             gaps.push(Gap::boundary(path.trim(), reason));
         }
     }
+}
+
+/// A commit that was compared with its parents.
+struct Compared<'c> {
+    commit: &'c Node,
+    /// None if there were too many to hold them: they are compared again.
+    changes: Option<Vec<Change>>,
 }
 
 /// What a gap names.
@@ -377,9 +398,9 @@ impl HasId for Node {
     }
 }
 
-impl HasId for (ObjectId, Vec<Change>) {
+impl HasId for Compared<'_> {
     fn id(&self) -> ObjectId {
-        self.0
+        self.commit.id
     }
 }
 
@@ -389,9 +410,10 @@ fn leaks(
     repository: &gix::Repository,
     changes: &[Change],
     id: Option<ObjectId>,
-) -> Result<Vec<Leak>, String> {
-    attribution.leaks(changes, id, &|| match id {
-        Some(id) => describe(repository, &repository.open_mailmap(), id),
+) -> Result<Vec<Leak>, Fault> {
+    let leaks = attribution.leaks(changes, id, &|| match id {
+        Some(id) => describe(repository, &mailmap(repository), id),
         None => Arc::new(Commit::pending()),
-    })
+    });
+    Ok(leaks?)
 }

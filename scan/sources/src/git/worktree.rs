@@ -15,6 +15,7 @@ use gix::objs::encode::loose_header;
 
 use crate::git::changes::Change;
 use crate::git::resolve::{OBJECT_BYTES_MAX, Relation, Visit};
+use crate::git::staged::staged;
 use crate::outcome::Gap;
 
 /// What is about to be committed, or could be.
@@ -40,34 +41,12 @@ impl Pending {
     /// # Errors
     ///
     /// `Corrupt` if the index or the commit cannot be read.
-    pub(crate) fn staged(repository: &gix::Repository, prefix: &BStr) -> Result<Self> {
-        let index = index(repository)?;
-        let tree =
-            repository.head_tree_id_or_empty().map_err(|e| broken("the commit checked out", &e))?;
-        let head =
-            repository.index_from_tree(&tree).map_err(|e| broken("the commit checked out", &e))?;
-        let mut changes = Vec::new();
-        let mut before = entries(&head, prefix).peekable();
-        for (path, entry) in entries(&index, prefix) {
-            while let Some((path, gone)) = before.next_if(|(old, _)| *old < path) {
-                changes.push(Change {
-                    path: path.to_string(),
-                    before: vec![Some(gone.id)],
-                    new: None,
-                });
-            }
-            let old = before.next_if(|(old, _)| *old == path).map(|(_, entry)| entry.id);
-            if old != Some(entry.id) {
-                changes.push(Change {
-                    path: path.to_string(),
-                    before: vec![old],
-                    new: Some(entry.id),
-                });
-            }
-        }
-        for (path, gone) in before {
-            changes.push(Change { path: path.to_string(), before: vec![Some(gone.id)], new: None });
-        }
+    pub(crate) fn staged(
+        repository: &gix::Repository,
+        prefix: &BStr,
+        gaps: &mut Vec<Gap>,
+    ) -> Result<Self> {
+        let changes = staged(repository, prefix, gaps)?;
         Ok(Self { changes, unstored: Unstored::new() })
     }
 
@@ -86,7 +65,7 @@ impl Pending {
         })?;
         let index = index(repository)?;
         let mut pending = Self::default();
-        for (path, entry) in entries(&index, prefix) {
+        for (path, entry) in files(&index, prefix) {
             let file = folder.join(std::ffi::OsStr::from_bytes(path));
             let change = |new| Change { path: path.to_string(), before: vec![Some(entry.id)], new };
             match UnstoredFile::changed(file, entry) {
@@ -167,24 +146,32 @@ impl UnstoredFile {
     }
 }
 
-fn index(repository: &gix::Repository) -> Result<gix::index::File> {
-    let index = repository.index_or_empty().map_err(|e| broken("the index", &e))?;
-    Ok(gix::index::File::clone(&index))
+pub(crate) fn index(repository: &gix::Repository) -> Result<gix::worktree::Index> {
+    repository.index_or_empty().map_err(|e| broken("the index", &e))
 }
 
-/// The files of an index below a folder. What is in conflict is not about to be committed.
-fn entries<'a>(index: &'a State, prefix: &'a BStr) -> impl Iterator<Item = (&'a BStr, &'a Entry)> {
+/// What is in an index below a folder, and can be committed: files, and folders of a sparse index. What is in conflict is not
+/// about to be.
+pub(crate) fn committable<'a>(
+    index: &'a State,
+    prefix: &'a BStr,
+) -> impl Iterator<Item = (&'a BStr, &'a Entry)> {
     let entries = index.entries().iter().map(|entry| (entry.path(index), entry));
     entries.filter(move |(path, entry)| {
         let below = prefix.is_empty()
             || path.strip_prefix(prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
-        let is_file = !entry.mode.is_submodule() && !entry.mode.is_sparse();
-        let is_there = entry.stage() == Stage::Unconflicted
-            && !entry.flags.intersects(Flags::INTENT_TO_ADD | Flags::SKIP_WORKTREE);
-        below && is_file && is_there
+        let is_there =
+            entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
+        below && is_there && !entry.mode.is_submodule()
     })
 }
 
-fn broken(what: &str, fault: &dyn std::fmt::Display) -> Error {
+/// The files of an index below a folder that are checked out.
+fn files<'a>(index: &'a State, prefix: &'a BStr) -> impl Iterator<Item = (&'a BStr, &'a Entry)> {
+    committable(index, prefix)
+        .filter(|(_, entry)| !entry.mode.is_sparse() && !entry.flags.contains(Flags::SKIP_WORKTREE))
+}
+
+pub(crate) fn broken(what: &str, fault: &dyn std::fmt::Display) -> Error {
     Error::corrupt(format!("cannot read {what}: {fault}; run git fsck"))
 }
