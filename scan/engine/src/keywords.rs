@@ -8,10 +8,13 @@ use crate::words;
 pub(crate) struct Keywords {
     bits: Box<Bits>,
     second_bits: Box<Bits>,
-    buckets: Vec<Vec<Entry>>,
+    /// By the bucket of a hash: where its entries begin; and one number more.
+    firsts: Vec<u32>,
+    entries: Vec<Entry>,
     literals: Vec<Vec<u8>>,
     /// The literals that are too short for this; each is looked for on its own when somebody asks.
     short: Vec<usize>,
+    has_line_break: bool,
 }
 
 /// A literal in a bucket: up to eight bytes of it in one word, so that most comparisons are one instruction.
@@ -45,7 +48,7 @@ const WORDS: usize = 1 << (HASH_BITS - 6);
 const OFFSETS_MAX: usize = 24;
 
 /// As many buckets as bits would be mostly empty.
-const BUCKET_BITS: u32 = 12;
+const BUCKET_BITS: u32 = 14;
 
 /// The bit that tells small letters from capital ones, in all bytes.
 const SMALL: u32 = 0x2020_2020;
@@ -71,15 +74,26 @@ impl Collector {
         let mut keywords = Keywords {
             bits: Box::new([0; WORDS]),
             second_bits: Box::new([0; WORDS]),
-            buckets: vec![Vec::new(); 1 << BUCKET_BITS],
+            firsts: Vec::with_capacity((1 << BUCKET_BITS) + 1),
+            entries: Vec::new(),
             short: (0..self.list.len())
                 .filter(|number| self.list[*number].len() < LENGTH_MIN)
                 .collect(),
+            has_line_break: self.list.iter().any(|literal| literal.contains(&b'\n')),
             literals: self.list,
         };
+        let mut entries: Vec<(usize, Entry)> = Vec::new();
         for number in 0..keywords.literals.len() {
-            keywords.insert(number);
+            keywords.insert(number, &mut entries);
         }
+        entries.sort_unstable_by_key(|(bucket, entry)| (*bucket, entry.number));
+        entries.dedup();
+        let mut first = 0;
+        for bucket in 0..=1 << BUCKET_BITS {
+            first += entries[first..].iter().take_while(|(of, _)| *of < bucket).count();
+            keywords.firsts.push(first as u32);
+        }
+        keywords.entries = entries.into_iter().map(|(_, entry)| entry).collect();
         keywords
     }
 }
@@ -102,6 +116,11 @@ impl Keywords {
         }
     }
 
+    /// Whether a literal goes over the end of a line.
+    pub(crate) fn has_line_break(&self) -> bool {
+        self.has_line_break
+    }
+
     /// Calls `found` with the number of each short literal that is in `bytes`.
     pub(crate) fn each_short(&self, bytes: &[u8], mut found: impl FnMut(usize)) {
         for number in &self.short {
@@ -115,7 +134,9 @@ impl Keywords {
     }
 
     fn compare(&self, hash: usize, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, usize)) {
-        for entry in &self.buckets[hash >> (HASH_BITS - BUCKET_BITS)] {
+        let bucket = bucket(hash);
+        let entries = self.firsts[bucket] as usize..self.firsts[bucket + 1] as usize;
+        for entry in &self.entries[entries] {
             let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
             if (first_word(&bytes[start..]) | SMALL_WORD) & entry.mask != entry.word {
                 continue;
@@ -130,7 +151,7 @@ impl Keywords {
     }
 
     /// Sets the bit of the most seldom four bytes of a literal; one of three has a bit for each byte that may follow.
-    fn insert(&mut self, number: usize) {
+    fn insert(&mut self, number: usize, entries: &mut Vec<(usize, Entry)>) {
         let literal = &self.literals[number];
         let offset = rarest(literal);
         let fours: Vec<u32> = match &literal[offset..] {
@@ -149,10 +170,7 @@ impl Keywords {
             let hash = hash(four);
             set(&mut self.bits, hash);
             set(&mut self.second_bits, second_hash(four));
-            let bucket = &mut self.buckets[hash >> (HASH_BITS - BUCKET_BITS)];
-            if !bucket.contains(&entry) {
-                bucket.push(entry);
-            }
+            entries.push((bucket(hash), entry));
         }
     }
 }
@@ -181,6 +199,10 @@ fn first_word(bytes: &[u8]) -> u64 {
 /// The highest bits of a product by the golden ratio. <https://en.wikipedia.org/wiki/Hash_function#Fibonacci_hashing>
 fn hash(bytes: u32) -> usize {
     (bytes.wrapping_mul(0x9E37_79B1) >> (32 - HASH_BITS)) as usize
+}
+
+fn bucket(hash: usize) -> usize {
+    hash >> (HASH_BITS - BUCKET_BITS)
 }
 
 /// Another odd number for the same purpose, from the square root of two.

@@ -20,6 +20,7 @@
 //! assert_eq!(found[0].start_line, 2);
 //! ```
 
+mod clues;
 mod decode;
 mod entropy;
 mod excuse;
@@ -44,6 +45,7 @@ mod search;
 mod trigger;
 mod words;
 
+pub use clues::{Clues, Copied};
 pub use finding::{Component, Finding};
 pub use hits::{HITS_MAX, Hits};
 pub use occurrence::{Attributes, Occurrence};

@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use regex_automata::meta::{self, Regex};
-use regex_automata::{Input, util::syntax};
+use regex_automata::{Anchored, Input, util::syntax};
 use regex_syntax::hir::Hir;
 use scan_rules::Pattern;
 
@@ -105,7 +105,13 @@ impl Matcher {
         let regex = self.regex();
         let cache = cache.regex.get_or_insert_with(|| regex.create_cache());
         let mut captures = regex.create_captures();
-        regex.search_captures_with(cache, &Input::new(text), &mut captures);
+        // Nearly always it begins where the text does, which is found out sooner.
+        let input = Input::new(text);
+        let anchored = input.clone().anchored(Anchored::Yes);
+        regex.search_captures_with(cache, &anchored, &mut captures);
+        if !captures.is_match() {
+            regex.search_captures_with(cache, &input, &mut captures);
+        }
         if !captures.is_match() {
             return Vec::new();
         }

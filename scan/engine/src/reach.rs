@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use crate::Clues;
 use crate::names::has_char;
 use crate::trigger::Trigger;
 
@@ -30,8 +31,6 @@ pub struct Reach {
     pub(crate) is_far: bool,
     /// A keyword at one place may make a match elsewhere count.
     pub(crate) waits: bool,
-    /// It has a line that something can be decoded of.
-    pub(crate) is_encoded: bool,
 }
 
 /// What is known of a text when a changed version of it is looked at.
@@ -47,6 +46,10 @@ pub struct Before {
 pub struct Piece<'t> {
     /// From [`AROUND_BYTES`] and [`AROUND_LINES`] before the change, or more, to twice as much behind it; or all that there is.
     pub text: &'t [u8],
+    /// Where it begins in all of the text.
+    pub start: usize,
+    /// What all of the text has.
+    pub clues: &'t Clues,
     /// Up to here literals are looked for: [`AROUND_BYTES`] and [`AROUND_LINES`] behind the change, or more.
     pub around: usize,
     /// Whether it is the first of its text.
@@ -105,7 +108,7 @@ impl Extent {
         matches: &[Range<usize>],
     ) -> bool {
         let Self::Near { most, lead } = self else { return false };
-        let Piece { text, around, begins, ends } = piece;
+        let Piece { text, around, begins, ends, .. } = piece;
         // What begins further behind may have its literal where nobody looked.
         let until = lead.before(text, around);
         let (mut from, mut before, mut behind) = (0, begins, ends);
@@ -253,7 +256,9 @@ mod tests {
     fn matches_stand_apart_where_none_can_go_over_the_gap() {
         let text = [b'x'; 100];
         let ten = Extent::Near { most: Distance::Bytes(10), lead: Distance::Bytes(3) };
-        let piece = Piece { text: &text, around: 90, begins: false, ends: false };
+        let clues = Clues::default();
+        let piece =
+            Piece { text: &text, start: 0, clues: &clues, around: 90, begins: false, ends: false };
         let check = |core: Range<usize>, matches: &[Range<usize>], apart: bool| {
             assert_eq!(ten.stand_apart(piece, &core, matches), apart, "{core:?} {matches:?}");
         };
@@ -267,11 +272,11 @@ mod tests {
         check(9..60, &[], false);
         check(10..60, &[], true);
         check(40..78, &[], false);
-        let whole = Piece { text: &text, around: 100, begins: true, ends: true };
+        let whole = Piece { around: 100, begins: true, ends: true, ..piece };
         assert!(ten.stand_apart(whole, &(0..100), &[0..100]));
         assert!(!Extent::Far.stand_apart(piece, &(40..60), &[]));
         let lines = b"a\n".repeat(20);
-        let piece = Piece { text: &lines, around: 30, begins: false, ends: false };
+        let piece = Piece { text: &lines, around: 30, ..piece };
         let apart = |most: usize, lead: usize| {
             let extent =
                 Extent::Near { most: Distance::Breaks(most), lead: Distance::Breaks(lead) };

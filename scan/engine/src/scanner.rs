@@ -11,9 +11,9 @@ use crate::keywords::{Collector, Keywords};
 use crate::matcher::{Cache, Matcher};
 use crate::occurrence::PathAlone;
 use crate::plan::{Method, Plan};
-use crate::reach::{Before, Extent, Piece, Reach};
+use crate::reach::{Before, Extent, Piece};
 use crate::search::Search;
-use crate::{Finding, Hits, Occurrence, judge, names};
+use crate::{Clues, Copied, Finding, Hits, Occurrence, judge, names};
 
 /// A configuration made ready to search. `Send` and `Sync`: one for all threads, with a [`Scratch`] for each.
 pub struct Scanner {
@@ -192,33 +192,51 @@ impl Scanner {
 
     /// Finds what depends on the bytes alone. `scratch` is one of this scanner's.
     pub fn search(&self, scratch: &mut Scratch, bytes: &[u8]) -> Hits {
-        Search::new(self, scratch, bytes).run()
+        self.search_by(scratch, bytes, &self.clues(bytes))
     }
 
-    /// As [`Scanner::search`], for a text that differs in `lines`, which are whole, from one that was searched before.
-    pub fn search_changed(
-        &self,
-        scratch: &mut Scratch,
-        bytes: &[u8],
-        lines: &[Range<usize>],
-        before: Reach,
-    ) -> Hits {
-        Search::new(self, scratch, bytes).run_changed(lines, before)
+    /// As [`Scanner::search`], by the clues of these bytes.
+    pub fn search_by(&self, scratch: &mut Scratch, bytes: &[u8], clues: &Clues) -> Hits {
+        Search::new(self, scratch, bytes).run(clues)
     }
 
-    /// Whether a changed text has the hits of the one before, and none of them where the change is. `piece` is what is
-    /// around the change, which is `core` of it. What is known of the text before holds for the changed one then. Where it
-    /// is not certain, the answer is `false`.
+    /// What a search of these bytes goes by.
+    pub fn clues(&self, bytes: &[u8]) -> Clues {
+        let mut clues = Clues::default();
+        self.look(&mut clues, bytes, 0..bytes.len());
+        clues
+    }
+
+    /// As [`Scanner::clues`], for a text that has whole lines `copied`, in the order of their places, of one whose clues are
+    /// known.
+    pub fn clues_of_change(&self, bytes: &[u8], before: &Clues, copied: &[Copied]) -> Clues {
+        // A literal over several lines is in none of them.
+        if self.keywords.has_line_break() {
+            return self.clues(bytes);
+        }
+        let look = |clues: &mut Clues, lines| self.look(clues, bytes, lines);
+        Clues::of_change(before, copied, bytes.len(), look)
+    }
+
+    fn look(&self, clues: &mut Clues, bytes: &[u8], lines: Range<usize>) {
+        clues.look(&self.keywords, self.options.decode_depth > 0, bytes, lines);
+    }
+
+    /// Whether a changed text has the hits of the one before, and none of them where the change is: then it says where those
+    /// around the change are. `piece` is what is around it, and the change is `core` of that. What is known of the text before
+    /// holds for the changed one then, but for the places around the change. Where it is not certain, the answer is `None`.
     pub fn settles(
         &self,
         scratch: &mut Scratch,
         piece: Piece<'_>,
         core: &Range<usize>,
         before: Before,
-    ) -> bool {
+    ) -> Option<Vec<Range<usize>>> {
         // What is far may be completed anywhere.
-        !(self.is_far || before.reach.is_far)
-            && Search::new(self, scratch, piece.text).settles(piece, core, before)
+        if self.is_far || before.reach.is_far {
+            return None;
+        }
+        Search::new(self, scratch, piece.text).settles(piece, core, before)
     }
 
     /// What of `hits` counts at a place: findings in the order of their place in the text, then what rules say of the
@@ -301,6 +319,13 @@ mod tests {
             .map(|number| scanner.config.rules[*number].id.as_str())
             .collect();
         assert!(slow.is_empty(), "these are run over all of a text: {slow:?}");
+    }
+
+    /// One over two lines would make the history be searched for all literals again and again.
+    #[test]
+    fn no_literal_of_a_default_rule_goes_over_the_end_of_a_line() {
+        let scanner = Scanner::new(Config::default_set(), Options::default()).unwrap();
+        assert!(!scanner.keywords.has_line_break());
     }
 
     /// Searching around literals finds what searching all of a text does.

@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 use base_types::Secret;
 use scan_rules::filter::{Term, Text};
 
+use crate::clues::{Clues, Place};
 use crate::decode::Passes;
 use crate::excuse::{Texts, Verdict};
 use crate::filter::{Match, Outcome, Unknown, is_too_efficient};
 use crate::hits::{ExcuseId, HITS_MAX, Hit, JudgeId};
 use crate::location::{Lines, Location};
 use crate::plan::Method;
-use crate::reach::{Before, Piece, Reach, has_gap, lines_of};
+use crate::reach::{Before, Piece, has_gap};
 use crate::scanner::{Scanner, Scratch};
 use crate::{Hits, entropy, words};
 
@@ -50,42 +51,28 @@ impl<'s> Search<'s> {
         }
     }
 
-    pub(crate) fn run(mut self) -> Hits {
-        self.plain();
-        self.decoded();
+    pub(crate) fn run(mut self, clues: &Clues) -> Hits {
+        self.plain(clues);
+        self.decoded(clues);
         self.finish()
     }
 
-    /// As [`Search::run`], for a text of which the one before is known but for some whole lines.
-    pub(crate) fn run_changed(mut self, lines: &[Range<usize>], before: Reach) -> Hits {
-        self.plain();
-        // What can be decoded is in one line.
-        if before.is_encoded || lines.iter().any(|lines| self.is_encoded(lines)) {
-            self.decoded();
-        }
-        self.finish()
-    }
-
-    fn plain(&mut self) {
+    fn plain(&mut self, clues: &Clues) {
         let text = self.bytes;
+        self.wake_all(text, &clues.literals, 0);
         self.pass(text, std::slice::from_ref(&(0..text.len())), Self::try_rule);
         self.note_path_rules();
     }
 
-    fn decoded(&mut self) {
+    fn decoded(&mut self, clues: &Clues) {
         let mut text = Cow::Borrowed(self.bytes);
         while self.passes.depth() < self.scanner.options.decode_depth {
-            let Some(decoded) = self.passes.decode(&text) else { break };
-            self.hits.reach.is_encoded = true;
+            let Some(decoded) = self.passes.decode(&text, clues.encoded()) else { break };
             text = Cow::Owned(decoded);
             let regions = self.around_decoded(text.len());
+            self.look(&text, &regions);
             self.pass(&text, &regions, Self::try_rule);
         }
-    }
-
-    fn is_encoded(&self, lines: &Range<usize>) -> bool {
-        self.scanner.options.decode_depth > 0
-            && Passes::default().decode(&self.bytes[lines.clone()]).is_some()
     }
 
     fn finish(mut self) -> Hits {
@@ -95,15 +82,20 @@ impl<'s> Search<'s> {
         self.hits
     }
 
-    /// Whether no rule finds anything new in a piece of a text, which was changed in `core`, and the change has no effect
-    /// elsewhere.
+    /// Where the hits in a piece of a text are, which was changed in `core`, if none of them is there and the change has no
+    /// effect elsewhere.
     pub(crate) fn settles(
         mut self,
         piece: Piece<'_>,
         core: &Range<usize>,
         Before { has_hits, reach }: Before,
-    ) -> bool {
+    ) -> Option<Vec<Range<usize>>> {
+        let around = piece.start..piece.start + piece.around;
+        if !piece.clues.encoded_in(&around).is_empty() || has_gap(piece.text) {
+            return None;
+        }
         let mut settles = true;
+        self.wake_all(piece.text, piece.clues.literals_in(&around), piece.start);
         self.pass(
             piece.text,
             std::slice::from_ref(&(0..piece.around)),
@@ -113,12 +105,10 @@ impl<'s> Search<'s> {
             },
         );
         let opens = reach.waits && self.has_any(&self.scanner.gates);
-        let is_far = self.has_any(&self.scanner.far) || has_gap(piece.text);
-        // Where nothing else can be decoded, only what was changed may have come to be.
-        let encoded = if reach.is_encoded { 0..piece.around } else { lines_of(piece.text, core) };
-        settles = settles && !(opens || is_far || self.is_encoded(&encoded));
+        settles = settles && !(opens || self.has_any(&self.scanner.far));
         self.scratch.trim();
-        settles
+        let places = self.hits.spans().map(|span| piece.start + span.start..piece.start + span.end);
+        settles.then(|| places.collect())
     }
 
     /// Whether all matches of a rule stand apart from those beyond the piece. What is not excused is a hit.
@@ -158,7 +148,7 @@ impl<'s> Search<'s> {
         regions
     }
 
-    /// Searches the regions of one text by all rules.
+    /// Searches the regions of one text by all rules that were woken up.
     fn pass(
         &mut self,
         text: &[u8],
@@ -166,7 +156,11 @@ impl<'s> Search<'s> {
         mut try_rule: impl FnMut(&mut Self, usize, &[u8], &[Range<usize>]),
     ) {
         self.shared = OnceLock::new();
-        self.look(text, regions);
+        for region in regions {
+            let Self { scanner, scratch, .. } = self;
+            let piece = &text[region.clone()];
+            scanner.keywords.each_short(piece, |literal| scratch.seen[literal] = true);
+        }
         let mut woken = std::mem::take(&mut self.scratch.woken);
         for rule in woken.drain(..) {
             let mut windows = std::mem::take(&mut self.scratch.windows[rule]);
@@ -185,32 +179,37 @@ impl<'s> Search<'s> {
 
     /// Looks for all literals.
     fn look(&mut self, text: &[u8], regions: &[Range<usize>]) {
+        let keywords = &self.scanner.keywords;
         for region in regions {
-            self.wake(text, region);
-            let Self { scanner, scratch, .. } = self;
-            let piece = &text[region.clone()];
-            scanner.keywords.each_short(piece, |literal| scratch.seen[literal] = true);
+            keywords.each(&text[region.clone()], |literal, at| {
+                self.wake(text, Place { at: region.start + at, literal });
+            });
         }
     }
 
-    /// Notes for each rule where its literals are.
-    fn wake(&mut self, text: &[u8], region: &Range<usize>) {
+    /// Notes literals of which the places are known, in a text that begins at `start`.
+    fn wake_all(&mut self, text: &[u8], literals: &[Place], start: usize) {
+        for place in literals {
+            self.wake(text, Place { at: place.at - start, ..*place });
+        }
+    }
+
+    /// Notes a literal for each rule that it wakes up.
+    fn wake(&mut self, text: &[u8], Place { at, literal }: Place) {
         let Self { scanner, scratch, .. } = self;
         let Scratch { windows, woken, seen, .. } = &mut **scratch;
-        scanner.keywords.each(&text[region.clone()], |literal, at| {
-            seen[literal] = true;
-            for rule in &scanner.wakes[literal] {
-                let plan = &scanner.plans[*rule];
-                let Some(window) = plan.window(text, region.start + at) else { continue };
-                if windows[*rule].is_empty() {
-                    woken.push(*rule);
-                }
-                match plan.method {
-                    Method::At { .. } => windows[*rule].push(window),
-                    _ => push_merged(&mut windows[*rule], window),
-                }
+        seen[literal] = true;
+        for rule in &scanner.wakes[literal] {
+            let plan = &scanner.plans[*rule];
+            let Some(window) = plan.window(text, at) else { continue };
+            if windows[*rule].is_empty() {
+                woken.push(*rule);
             }
-        });
+            match plan.method {
+                Method::At { .. } => windows[*rule].push(window),
+                _ => push_merged(&mut windows[*rule], window),
+            }
+        }
     }
 
     fn try_rule(&mut self, rule: usize, text: &[u8], windows: &[Range<usize>]) {

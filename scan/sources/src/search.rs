@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use scan_engine::{Before, HITS_MAX, Hits, Occurrence, Piece, Reach, Scratch};
+use scan_engine::{Before, Clues, HITS_MAX, Hits, Occurrence, Piece, Reach, Scratch};
 
 use crate::archive;
 use crate::git::Window;
@@ -75,26 +75,34 @@ impl<'a> Searcher<'a> {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Found {
         let mut found = Found::default();
         match sniff(bytes) {
-            Content::Text => self.text(bytes, &mut found),
+            Content::Text => return self.text(bytes, &self.task.scanner.clues(bytes)),
             content => self.input(content, &mut Cursor::new(bytes), &mut found),
         }
         found
     }
 
-    /// As [`Searcher::bytes`], for a text that was changed in some whole lines.
-    pub(crate) fn changed(&mut self, text: &[u8], lines: &[Range<usize>], before: Reach) -> Found {
+    /// As [`Searcher::bytes`], for a text, by its clues.
+    pub(crate) fn text(&mut self, text: &[u8], clues: &Clues) -> Found {
         let mut found = Found::default();
         self.task.progress.read(text.len() as u64);
-        let hits = self.task.scanner.search_changed(&mut self.scratch, text, lines, before);
-        found.keep(hits);
+        found.keep(self.task.scanner.search_by(&mut self.scratch, text, clues));
         found
     }
 
-    /// Whether a changed text has what the one before has, as far as the change in a window goes.
-    pub(crate) fn settles(&mut self, text: &[u8], window: &Window, before: Before) -> bool {
+    /// Whether a changed text has what the one before has, as far as the change in a window goes; and where that is in the
+    /// window.
+    pub(crate) fn settles(
+        &mut self,
+        text: &[u8],
+        clues: &Clues,
+        window: &Window,
+        before: Before,
+    ) -> Option<Vec<Range<usize>>> {
         let Window { range, core, end } = window;
         let piece = Piece {
             text: &text[range.start..*end],
+            start: range.start,
+            clues,
             around: range.len(),
             begins: range.start == 0,
             ends: range.end == text.len(),
@@ -119,11 +127,6 @@ impl<'a> Searcher<'a> {
         self.left.store(EXTRACTED_BYTES_MAX, Ordering::Relaxed);
         self.member(input, "", 0, &mut found)?;
         Ok(found)
-    }
-
-    fn text(&mut self, bytes: &[u8], found: &mut Found) {
-        self.task.progress.read(bytes.len() as u64);
-        found.keep(self.task.scanner.search(&mut self.scratch, bytes));
     }
 
     fn input<R: Read + Seek>(&mut self, content: Content, input: &mut R, found: &mut Found) {

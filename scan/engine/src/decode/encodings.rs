@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use super::{Encoding, base64, digit, is_printable, unicode};
+use crate::reach::lines_of;
 
 /// A piece of text that looks encoded.
 pub(super) struct Encoded {
@@ -28,9 +29,31 @@ impl Encoded {
     }
 }
 
-/// Everything in `text` that looks encoded, without what touches a neighbour that goes before it.
-pub(super) fn find(text: &[u8]) -> Vec<Encoded> {
-    let all = all(text);
+/// The lines of a text of which something can be decoded if it goes before its neighbours.
+pub(crate) fn lines(text: &[u8]) -> Vec<Range<usize>> {
+    let mut lines: Vec<Range<usize>> = Vec::new();
+    for encoded in all(text, 0..text.len()) {
+        // Most of what is found is in a line that is known, or nothing.
+        if lines.last().is_some_and(|last| encoded.at.end <= last.end)
+            || encoded.decode(text).is_none()
+        {
+            continue;
+        }
+        let mut at = encoded.at.start;
+        while at < encoded.at.end {
+            let line = lines_of(text, &(at..at));
+            at = line.end + 1;
+            if lines.last().is_none_or(|last| last.end < line.start) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
+/// Everything in whole lines of a text that looks encoded, without what touches a neighbour that goes before it.
+pub(super) fn find(text: &[u8], region: Range<usize>) -> Vec<Encoded> {
+    let all = all(text, region);
     let beaten = |i: usize, other: Option<usize>| {
         let Some(other) = other.and_then(|other| all.get(other)) else { return false };
         let touches = other.at.start <= all[i].at.end && all[i].at.start <= other.at.end;
@@ -42,9 +65,10 @@ pub(super) fn find(text: &[u8]) -> Vec<Encoded> {
 }
 
 /// The leftmost, then the next behind it, and so on.
-fn all(text: &[u8]) -> Vec<Encoded> {
+fn all(text: &[u8], region: Range<usize>) -> Vec<Encoded> {
     let mut list = Vec::new();
-    let mut at = 0;
+    let mut at = region.start;
+    let text = &text[..region.end];
     let mut kinds: [Finder<'_>; 3] = [
         Finder::new(text, next_percent),
         Finder::new(text, next_unicode),
@@ -179,7 +203,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &[(&str, Option<&str>)]) {
-        let found: Vec<(String, Option<String>)> = find(text.as_bytes())
+        let found: Vec<(String, Option<String>)> = find(text.as_bytes(), 0..text.len())
             .iter()
             .map(|encoded| {
                 let decoded =

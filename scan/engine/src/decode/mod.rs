@@ -2,12 +2,15 @@
 //!
 //! Each pass writes what it decodes in the place of what was encoded, so that a rule sees a secret in its
 //! surroundings, and remembers where that was. What one pass wrote, the next may decode again.
+//!
+//! What is encoded lies in one line, but for `U+0041` and its like, which take the line break behind them with them.
 
 mod base64;
 mod encodings;
 mod segment;
 mod unicode;
 
+pub(crate) use encodings::lines;
 pub(crate) use segment::Passes;
 
 /// How something was encoded; the first one goes before the others where they touch.

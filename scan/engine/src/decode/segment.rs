@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use super::{Encoding, encodings};
+use crate::reach::lines_of;
 
 /// A piece of text that a pass decoded.
 pub(crate) struct Segment {
@@ -18,32 +19,41 @@ pub(crate) struct Segment {
 #[derive(Default)]
 pub(crate) struct Passes {
     list: Vec<Vec<Segment>>,
+    /// Where in the text of the last pass something may be decoded that was not, or not yet.
+    regions: Vec<Range<usize>>,
 }
 
 impl Passes {
-    /// Decodes `text`, the result of the pass before; `None` if there is nothing to decode.
-    pub(crate) fn decode(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+    /// Decodes `text`, the result of the pass before; `None` if there is nothing to decode. All that can be decoded in the
+    /// first pass is in `lines`.
+    pub(crate) fn decode(&mut self, text: &[u8], lines: &[Range<usize>]) -> Option<Vec<u8>> {
         let mut segments = Vec::new();
         let mut result = Vec::new();
         let mut copied = 0;
-        for encoded in encodings::find(text) {
-            let Some(value) = encoded.decode(text) else { continue };
-            result.extend_from_slice(&text[copied..encoded.at.start]);
-            let start = result.len();
-            result.extend_from_slice(&value);
-            copied = encoded.at.end;
-            segments.push(Segment {
-                original: self.original(&encoded.at),
-                decoded: start..result.len(),
-                encodings: self.encodings(&encoded.at) | 1 << encoded.encoding as u8,
-                encoded: encoded.at,
-            });
+        let mut regions = regions(text, if self.list.is_empty() { lines } else { &self.regions });
+        for region in &mut regions {
+            let start = result.len() + region.start - copied;
+            for encoded in encodings::find(text, region.clone()) {
+                let Some(value) = encoded.decode(text) else { continue };
+                result.extend_from_slice(&text[copied..encoded.at.start]);
+                let start = result.len();
+                result.extend_from_slice(&value);
+                copied = encoded.at.end;
+                segments.push(Segment {
+                    original: self.original(&encoded.at),
+                    decoded: start..result.len(),
+                    encodings: self.encodings(&encoded.at) | 1 << encoded.encoding as u8,
+                    encoded: encoded.at,
+                });
+            }
+            *region = start..result.len() + region.end - copied;
         }
         if segments.is_empty() {
             return None;
         }
         result.extend_from_slice(&text[copied..]);
         self.list.push(segments);
+        self.regions = regions;
         Some(result)
     }
 
@@ -95,6 +105,20 @@ impl Passes {
     }
 }
 
+/// The whole lines that `ranges` are in, with their breaks; neighbours are one.
+fn regions(text: &[u8], ranges: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut regions: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        let lines = lines_of(text, range);
+        let end = text.len().min(lines.end + 1);
+        match regions.last_mut() {
+            Some(last) if lines.start <= last.end => last.end = last.end.max(end),
+            _ => regions.push(lines.start..end),
+        }
+    }
+    regions
+}
+
 enum Up {
     Original(Range<usize>),
     Encoded(Range<usize>),
@@ -122,4 +146,53 @@ fn one_up(segments: &[Segment], at: &Range<usize>) -> Up {
         });
     }
     whole.map_or(Up::Outside, Up::Encoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::lines;
+
+    const FRAGMENTS: &[&str] = &[
+        "dGt0X2FhYWFhYWFhYWFhYQ==",
+        "ZEd0MFgyRmhZV0ZoWVdGaFlXRmhZUT09",
+        "%74kt_%",
+        "%64Gt0X2FhYWFhYWFhYWFhYQ",
+        "6d792d7365637265742d76616c75652d31",
+        "U+0041",
+        "U+0041\n",
+        "U+0064\nU+0047 ",
+        "\\u0041\\u0042",
+        "some words ",
+        "aVeryLongNameOfSomething",
+        " ",
+        "\n",
+    ];
+
+    /// To decode some lines alone comes to the same as to decode all of the text.
+    #[test]
+    fn what_is_encoded_is_found_line_by_line() {
+        let mut seed = 1u64;
+        let mut below = |end: usize| {
+            seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (seed >> 33) as usize % end
+        };
+        let mut decoded = [0; 3];
+        for _ in 0..3000 {
+            let text: String = (0..below(12)).map(|_| FRAGMENTS[below(FRAGMENTS.len())]).collect();
+            let lines = lines(text.as_bytes());
+            let mut passes = Passes::default();
+            let (mut some, mut all) = (text.clone().into_bytes(), text.clone().into_bytes());
+            for count in &mut decoded {
+                let everything = 0..all.len();
+                let whole = Passes::default().decode(&all, std::slice::from_ref(&everything));
+                let part = passes.decode(&some, &lines);
+                assert_eq!(part, whole, "{text}");
+                let (Some(part), Some(whole)) = (part, whole) else { break };
+                (some, all) = (part, whole);
+                *count += 1;
+            }
+        }
+        assert!(decoded.iter().all(|count| *count > 30), "{decoded:?}");
+    }
 }

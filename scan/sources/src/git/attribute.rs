@@ -1,12 +1,13 @@
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use gix::ObjectId;
 use scan_engine::{Before, Finding, Occurrence, Reach, Scanner};
 
-use crate::git::blobs::{FoundBlobs, Kept, Window, windows};
+use crate::git::blobs::{FoundBlobs, Kept, Spans, Window, windows};
 use crate::git::changes::Change;
-use crate::git::lines::{Added, similarity};
+use crate::git::lines::{Added, MOVED, similarity, stay};
 use crate::git::objects::{Lost, Objects};
 use crate::git::remote::Remote;
 use crate::git::worktree::Unstored;
@@ -16,8 +17,6 @@ use crate::part::Part;
 use crate::search::{Found, Searcher};
 use crate::sniff::{Content, is_binary_to_git, sniff};
 
-/// From so much likeness on git takes a new file for one that was gone elsewhere.
-const MOVED: f64 = 0.5;
 /// Among more files that are gone nobody looks for the one that was moved.
 const GONE_MAX: usize = 100;
 
@@ -104,8 +103,8 @@ impl Attribution<'_, '_> {
         let found = match self.evidence.found.get(&new) {
             _ if scanner.skips(&at) => None,
             Some(Kept::Findings { found, .. }) => Some(found),
-            Some(kept @ Kept::Again { reach, .. }) => {
-                Some(&again.insert(self.search(change, new, kept, *reach)?).found)
+            Some(Kept::Again { reach, spans }) => {
+                Some(&again.insert(self.search(change, new, spans, *reach)?).found)
             }
             None => None,
         };
@@ -113,19 +112,22 @@ impl Attribution<'_, '_> {
         // What is too large to be held is compared with nothing.
         let is_large =
             matches!(self.evidence.found.get(&new), Some(Kept::Findings { is_large: true, .. }));
-        if !is_large && findings.iter().any(|(plain, _, finding)| *plain && finding.start_line > 0)
-        {
-            let added = match again {
-                Some(Again { added: Some(added), .. }) => added,
-                Some(Again { text, .. }) => self.added(change, &text, gone)?,
-                None => {
-                    let text = self.blob(new)?;
-                    self.added(change, &text, gone)?
-                }
+        let is_in_line =
+            |(plain, _, finding): &(bool, String, Finding)| *plain && finding.start_line > 0;
+        if !is_large && findings.iter().any(is_in_line) {
+            let (text, added) = match again {
+                Some(Again { text, added, .. }) => (text, added),
+                None => (self.blob(new)?, None),
             };
-            findings.retain_mut(|(plain, _, finding)| {
-                !*plain || finding.start_line == 0 || keep_added(finding, &added)
-            });
+            let spans = findings.iter().filter(|finding| is_in_line(finding));
+            if added.is_none() && self.stay(change, &text, spans.map(|(.., f)| f.span.clone()))? {
+                findings.retain(|finding| !is_in_line(finding));
+            } else {
+                let added = added.map_or_else(|| self.added(change, &text, gone), Ok)?;
+                findings.retain_mut(|finding| {
+                    !is_in_line(finding) || keep_added(&mut finding.2, &added)
+                });
+            }
         }
         Ok(findings.into_iter().map(|(_, file, finding)| (file, finding)).collect())
     }
@@ -135,19 +137,26 @@ impl Attribution<'_, '_> {
         &mut self,
         change: &Change,
         new: ObjectId,
-        kept: &Kept,
+        spans: &Spans,
         reach: Reach,
     ) -> Result<Again, String> {
         let text = self.blob(new)?;
         let mut added = None;
         // What a new file was before is looked for only if it has something.
         if !change.is_new_file() && sniff(&text) == Content::Text {
+            if let Some(spans) = spans.iter()
+                && self.stay(change, &text, spans)?
+            {
+                return Ok(Again { text, found: Found::default(), added: Some(Vec::new()) });
+            }
             let lines = added.insert(self.added(change, &text, &[])?);
             let ranges = lines.first().map(|lines| lines.ranges(&text));
+            let clues = self.searcher.task.scanner.clues(&text);
             let before = Before { has_hits: true, reach };
-            let settles = |window: &Window| self.searcher.settles(&text, window, before);
+            let settles =
+                |window: &Window| self.searcher.settles(&text, &clues, window, before).is_some();
             if ranges.is_some_and(|ranges| {
-                kept.misses(&ranges)
+                spans.miss(&ranges)
                     || windows(&text, &ranges).is_some_and(|windows| windows.iter().all(settles))
             }) {
                 return Ok(Again { text, found: Found::default(), added });
@@ -155,6 +164,24 @@ impl Attribution<'_, '_> {
         }
         let found = self.searcher.bytes(&text);
         Ok(Again { text, found, added })
+    }
+
+    /// Whether nothing in these places of a text can be what a change added.
+    fn stay(
+        &mut self,
+        change: &Change,
+        text: &[u8],
+        spans: impl Iterator<Item = Range<usize>>,
+    ) -> Result<bool, String> {
+        let Some(before) = change.before.iter().flatten().next() else { return Ok(false) };
+        if is_binary_to_git(text) {
+            return Ok(false);
+        }
+        match self.blob(*before) {
+            Ok(before) => Ok(stay(&before, text, spans)),
+            Err(Lost::TooLarge) => Ok(false),
+            Err(Lost::Broken(reason)) => Err(reason),
+        }
     }
 
     /// The lines that a change added to each of what was before; nothing where git knows no lines.

@@ -5,10 +5,9 @@ use std::ops::Range;
 use gix::ObjectId;
 use gix::hash::oid;
 use gix::object::Kind;
-use scan_engine::{AROUND_BYTES, AROUND_LINES, Before, Reach, lines_of};
+use scan_engine::{AROUND_BYTES, AROUND_LINES, Before, Clues, Copied, Reach};
 
-use crate::git::delta::Novel;
-use crate::git::resolve::{Relation, Verdict, Visit};
+use crate::git::resolve::{Relation, Visit};
 use crate::git::store::Store;
 use crate::outcome::Gap;
 use crate::search::{Found, Searcher};
@@ -27,11 +26,7 @@ pub(crate) enum Kept {
     Findings { found: Found, is_large: bool },
     /// The blob is searched again when a change is to be told that brought it in. So however much is found, it takes up
     /// little memory.
-    Again {
-        reach: Reach,
-        /// Where matches are, if they are known and few.
-        spans: Option<Box<[Range<u32>]>>,
-    },
+    Again { reach: Reach, spans: Spans },
 }
 
 /// So much of what it finds each thread keeps, in bytes.
@@ -40,30 +35,86 @@ const FINDINGS_BYTES_MAX: usize = 4 << 20;
 /// Of so many matches the places are kept.
 const SPANS_MAX: usize = 64;
 
-impl Kept {
-    fn again(found: &Found) -> Self {
-        let hits = match found.parts.as_slice() {
-            [part] if part.inner.is_empty() && part.hits.len() <= SPANS_MAX => Some(&part.hits),
+/// A window around a change, and where the matches in it are, none of which the change has made.
+struct Settled {
+    window: Range<usize>,
+    spans: Vec<Range<usize>>,
+}
+
+/// Where the matches in a blob are, in their order, if they are known and few.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Spans(Option<Box<[Range<u32>]>>);
+
+impl Spans {
+    fn of(found: &Found) -> Self {
+        let small = |at: usize| u32::try_from(at).ok();
+        let spans = match found.parts.as_slice() {
+            [] => Some(Vec::new()),
+            [part] if part.inner.is_empty() && part.hits.len() <= SPANS_MAX => {
+                let spans = part.hits.spans();
+                let spans = spans.map(|span| Some(small(span.start)?..small(span.end)?));
+                // What rules for paths say is at no place.
+                let spans: Option<Vec<_>> = spans.collect();
+                spans.filter(|spans| spans.len() == part.hits.len())
+            }
             _ => None,
         };
-        let spans = hits.and_then(|hits| {
-            let small = |at: usize| u32::try_from(at).ok();
-            let spans = hits.spans().map(|span| Some(small(span.start)?..small(span.end)?));
-            let spans: Box<[Range<u32>]> = spans.collect::<Option<_>>()?;
-            // What rules for paths say is at no place.
-            (spans.len() == hits.len()).then_some(spans)
+        Self(spans.map(|mut spans| {
+            spans.sort_unstable_by_key(|span| (span.start, span.end));
+            spans.into_boxed_slice()
+        }))
+    }
+
+    /// Where they are in a text that has copies of this one, if the `windows` around the change have no others.
+    fn moved(&self, copied: &[Copied], windows: &[Settled]) -> Self {
+        let Some(spans) = &self.0 else { return Self(None) };
+        let mut moved = Vec::new();
+        for Copied { from, at } in copied.iter().filter(|_| !spans.is_empty()) {
+            let range = *from..from + at.len();
+            let first = spans.partition_point(|span| (span.start as usize) < range.start);
+            let within = spans[first..].iter().take_while(|span| (span.start as usize) < range.end);
+            for span in within.filter(|span| span.end as usize <= range.end) {
+                let place = |old: u32| u32::try_from(old as usize - from + at.start).ok();
+                let Some(span) = place(span.start).zip(place(span.end)) else { return Self(None) };
+                moved.push(span.0..span.1);
+            }
+        }
+        let same = windows.iter().all(|Settled { window, spans: found }| {
+            let is_within =
+                |span: &Range<usize>| window.start <= span.start && span.end <= window.end;
+            let spans = moved.iter().map(|span| span.start as usize..span.end as usize);
+            let mut found = found.clone();
+            found.sort_unstable_by_key(|span| (span.start, span.end));
+            found.into_iter().eq(spans.filter(is_within))
         });
-        Self::Again { reach: found.reach, spans }
+        Self((same && moved.len() <= SPANS_MAX).then(|| moved.into_boxed_slice()))
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.0.as_ref().is_some_and(|spans| spans.is_empty())
+    }
+
+    /// The places, if they are known.
+    pub(crate) fn iter(&self) -> Option<impl Iterator<Item = Range<usize>>> {
+        let spans = self.0.as_ref()?.iter();
+        Some(spans.map(|span| span.start as usize..span.end as usize))
     }
 
     /// Whether it is known that no match touches the lines that a change added.
-    pub(crate) fn misses(&self, added: &[Range<usize>]) -> bool {
-        let Self::Again { spans: Some(spans), .. } = self else { return false };
-        let touches = |span: &Range<u32>, lines: &Range<usize>| {
-            span.start as usize <= lines.end && lines.start <= span.end as usize + 1
+    pub(crate) fn miss(&self, added: &[Range<usize>]) -> bool {
+        let touches = |span: &Range<usize>| {
+            added.iter().any(|lines| span.start <= lines.end && lines.start <= span.end + 1)
         };
-        !spans.iter().any(|span| added.iter().any(|lines| touches(span, lines)))
+        self.iter().is_some_and(|mut spans| !spans.any(|span| touches(&span)))
     }
+}
+
+/// What is known of a text for those that are changed versions of it.
+pub(crate) struct Known {
+    /// `None` if they were let go to save memory.
+    clues: Option<Clues>,
+    reach: Reach,
+    spans: Spans,
 }
 
 /// Searches every blob of a repository once.
@@ -100,19 +151,62 @@ impl<'a> BlobVisitor<'a> {
         }
     }
 
-    /// Whether a text has what the one has of which it is a changed version.
-    fn settles(&mut self, bytes: &[u8], novel: &Novel, before: Before) -> bool {
-        let Some(windows) = windows(bytes, novel) else { return false };
+    /// The windows of a changed text, if it has what the one has of which it is a changed version.
+    fn settles(
+        &mut self,
+        text: &[u8],
+        clues: &Clues,
+        novel: &[Range<usize>],
+        before: Before,
+    ) -> Option<Vec<Settled>> {
+        let windows = windows(text, novel)?;
         let searched: usize = windows.iter().map(|window| window.range.len()).sum();
         // To search nearly all of it in pieces is no gain.
-        if searched > bytes.len() / 8 * 7 {
-            return false;
+        if searched > text.len() / 8 * 7 {
+            return None;
         }
-        let settles = windows.iter().all(|window| self.searcher.settles(bytes, window, before));
-        if settles {
-            self.searcher.task.progress.read(bytes.len() as u64);
+        let settled = windows.into_iter().map(|window| {
+            let spans = self.searcher.settles(text, clues, &window, before)?;
+            Some(Settled { window: window.range, spans })
+        });
+        let settled = settled.collect::<Option<_>>()?;
+        self.searcher.task.progress.read(text.len() as u64);
+        Some(settled)
+    }
+
+    /// Searches a text, if need be, and says what is known of it.
+    fn text(&mut self, id: &oid, text: &[u8], relation: Relation<'_, Option<Known>>) -> Known {
+        let scanner = self.searcher.task.scanner;
+        let before = match relation {
+            Relation::Delta {
+                parent: Some(Known { clues: Some(clues), reach, spans }),
+                base,
+                edit,
+            } if !self.searches_all => Some((clues, *reach, spans, base, edit)),
+            _ => None,
+        };
+        let Some((clues, reach, spans, base, edit)) = before else {
+            let clues = scanner.clues(text);
+            return self.search(id, text, clues);
+        };
+        let lines = same_lines(base, text, &edit.copied);
+        let clues = scanner.clues_of_change(text, clues, &lines);
+        let before = Before { has_hits: !spans.is_nothing(), reach };
+        let Some(windows) = self.settles(text, &clues, &edit.novel, before) else {
+            return self.search(id, text, clues);
+        };
+        let spans = spans.moved(&edit.copied, &windows);
+        if !spans.is_nothing() {
+            self.found.insert(id.into(), Kept::Again { reach, spans: spans.clone() });
         }
-        settles
+        Known { clues: Some(clues), reach, spans }
+    }
+
+    fn search(&mut self, id: &oid, text: &[u8], clues: Clues) -> Known {
+        let found = self.searcher.text(text, &clues);
+        let known = Known { clues: Some(clues), reach: found.reach, spans: Spans::of(&found) };
+        self.note(id, found, false);
+        known
     }
 
     fn note(&mut self, id: &oid, found: Found, is_large: bool) {
@@ -128,44 +222,43 @@ impl<'a> BlobVisitor<'a> {
             self.findings_bytes += bytes;
             Kept::Findings { found, is_large }
         } else {
-            Kept::again(&found)
+            Kept::Again { reach: found.reach, spans: Spans::of(&found) }
         };
         self.found.insert(id.into(), kept);
     }
 }
 
 impl Visit for BlobVisitor<'_> {
-    fn object(&mut self, id: &oid, bytes: &[u8], relation: Relation<'_>) -> Verdict {
+    /// `None` of what is no text, or was not looked at.
+    type Memory = Option<Known>;
+
+    fn object(
+        &mut self,
+        id: &oid,
+        bytes: &[u8],
+        relation: Relation<'_, Self::Memory>,
+    ) -> Self::Memory {
         let content = sniff(bytes);
         if matches!(content, Content::Text | Content::Binary) && is_binary_to_git(bytes) {
-            return Verdict::Other;
+            return None;
         }
-        let before = match (content, relation) {
-            (
-                Content::Text,
-                Relation::Delta { parent: parent @ Verdict::Text { is_found, reach }, novel },
-            ) if !self.searches_all => Some((parent, novel, Before { has_hits: is_found, reach })),
-            _ => None,
-        };
-        let found = match before {
-            Some((parent, novel, before)) if self.settles(bytes, novel, before) => {
-                if before.has_hits {
-                    let kept = Kept::Again { reach: before.reach, spans: None };
-                    self.found.insert(id.into(), kept);
-                }
-                return parent;
-            }
-            Some((_, novel, before)) => {
-                self.searcher.changed(bytes, &changed_lines(bytes, novel), before.reach)
-            }
-            None => self.searcher.bytes(bytes),
-        };
-        let is_found = !found.parts.is_empty();
-        let reach = found.reach;
+        if content == Content::Text {
+            return Some(self.text(id, bytes, relation));
+        }
+        let found = self.searcher.bytes(bytes);
         self.note(id, found, false);
-        match content {
-            Content::Text => Verdict::Text { is_found, reach },
-            _ => Verdict::Other,
+        None
+    }
+
+    fn shorten(memory: &mut Self::Memory) {
+        if let Some(known) = memory {
+            known.clues = None;
+        }
+    }
+
+    fn restore(&self, memory: &mut Self::Memory, bytes: &[u8]) {
+        if let Some(known) = memory {
+            known.clues = Some(self.searcher.task.scanner.clues(bytes));
         }
     }
 
@@ -181,17 +274,22 @@ impl Visit for BlobVisitor<'_> {
     }
 }
 
-/// The lines in which something is new, in their order.
-fn changed_lines(bytes: &[u8], novel: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut lines: Vec<Range<usize>> = Vec::new();
-    for range in novel {
-        match lines.last_mut() {
-            Some(last) if range.end <= last.end => {}
-            Some(last) if range.start <= last.end => last.end = lines_of(bytes, range).end,
-            _ => lines.push(lines_of(bytes, range)),
-        }
-    }
-    lines
+/// What of a text's copies is whole lines, which are whole in the base too.
+fn same_lines(base: &[u8], text: &[u8], copied: &[Copied]) -> Vec<Copied> {
+    let begins_line = |text: &[u8], at: usize| at == 0 || text[at - 1] == b'\n';
+    let lines = |Copied { from, at }: &Copied| {
+        let bytes = &text[at.clone()];
+        let start = match begins_line(base, *from) && begins_line(text, at.start) {
+            true => 0,
+            false => memchr::memchr(b'\n', bytes)? + 1,
+        };
+        let end = match at.end == text.len() && from + bytes.len() == base.len() {
+            true => bytes.len(),
+            false => memchr::memrchr(b'\n', bytes)? + 1,
+        };
+        (start < end).then(|| Copied { from: from + start, at: at.start + start..at.start + end })
+    };
+    copied.iter().filter_map(lines).collect()
 }
 
 /// What is around a change.
@@ -281,17 +379,26 @@ mod tests {
     }
 
     #[test]
-    fn changed_lines_are_whole_and_told_once() {
-        let text = b"one\ntwo\nthree\nfour\n";
-        let check = |novel: &[Range<usize>], expected: &[Range<usize>]| {
-            assert_eq!(changed_lines(text, novel), expected, "{novel:?}");
-        };
-        check(&[], &[]);
-        check(&[0..0], &[0..3]);
-        check(&[3..4], &[0..7]);
-        check(&[4..4, 5..6, 7..7], &[4..7]);
-        check(&[5..6, 7..9], &[4..13]);
-        check(&[5..6, 14..15, 19..19], &[4..7, 14..18, 19..19]);
+    fn lines_stay_where_both_texts_have_all_of_them() {
+        let base = b"one\ntwo\nthree\nfour";
+        let check =
+            |text: &[u8], copied: &[(usize, Range<usize>)], expected: &[(usize, Range<usize>)]| {
+                let list = |list: &[(usize, Range<usize>)]| -> Vec<Copied> {
+                    list.iter().map(|(from, at)| Copied { from: *from, at: at.clone() }).collect()
+                };
+                assert_eq!(same_lines(base, text, &list(copied)), list(expected), "{copied:?}");
+            };
+        check(base, &[(0, 0..18)], &[(0, 0..18)]);
+        // Something is new before, within and behind.
+        check(b"none\ntwo\nthree\nfour", &[(0, 1..19)], &[(4, 5..19)]);
+        check(b"new\none\ntwo\nthree\nfour", &[(0, 4..22)], &[(0, 4..22)]);
+        check(b"one\ntxo\nthree\nfour", &[(0, 0..5), (6, 6..18)], &[(0, 0..4), (8, 8..18)]);
+        check(b"one\ntwo\nthree\nfours", &[(0, 0..18)], &[(0, 0..14)]);
+        // Whole lines are gone, and parts of some.
+        check(b"one\nthree\nfour", &[(0, 0..4), (8, 4..14)], &[(0, 0..4), (8, 4..14)]);
+        check(b"one\nree\nfour", &[(0, 0..4), (10, 4..12)], &[(0, 0..4), (14, 8..12)]);
+        check(b"one\ntwo\nthree\nfo", &[(0, 0..16)], &[(0, 0..14)]);
+        check(b"wo", &[(5, 0..2)], &[]);
     }
 
     /// One rule of each kind that may go wrong where only a change is searched.
@@ -315,6 +422,7 @@ mod tests {
         "aaaaaaaaaaaa",
         "dGt0X2FhYWFhYWFhYWFhYQ==",
         "%74kt_bbbbbbbbbbbb",
+        "U+0074\nU+006B\nU+0074\nU+005F ",
         "name = \"value\"\n",
         "name\n\n\n\n\n=",
         "= \"value\"\n",
@@ -411,11 +519,11 @@ mod tests {
             };
             let (before, after) = (visitor.searcher.bytes(&text(lead)), text(lead + 1));
             let has_hits = !before.parts.is_empty();
-            let settles =
-                visitor.settles(&after, &vec![6..7], Before { has_hits, reach: before.reach });
+            let before = Before { has_hits, reach: before.reach };
+            let settles = visitor.settles(&after, &scanner.clues(&after), &[6..7], before);
             if !has_hits && !visitor.searcher.bytes(&after).parts.is_empty() {
                 shifted += 1;
-                assert!(!settles, "{lead}");
+                assert!(settles.is_none(), "{lead}");
             }
         }
         assert!(shifted > 0);
@@ -438,36 +546,37 @@ mod tests {
         }
     }
 
-    /// What a search says of a text.
-    fn told(found: &Found) -> (Reach, Vec<Range<usize>>) {
-        (found.reach, found.parts.iter().flat_map(|part| part.hits.spans()).collect())
-    }
-
     /// Makes a text and changed versions of it, each from the one before; how many of them needed no whole search.
     fn versions(visitor: &mut BlobVisitor<'_>, numbers: &mut Numbers) -> usize {
+        let scanner = visitor.searcher.task.scanner;
         let mut text = numbers.text();
         let found = visitor.searcher.bytes(&text);
-        let (mut is_found, mut reach) = (!found.parts.is_empty(), found.reach);
+        let (mut spans, mut reach) = (Spans::of(&found), found.reach);
+        let mut clues = scanner.clues(&text);
         let mut settled = 0;
         for _ in 0..8 {
             let delta = numbers.delta(&text);
             let mut changed = Vec::new();
-            let novel = crate::git::delta::apply(&text, &delta, &mut changed).unwrap();
+            let edit = crate::git::delta::apply(&text, &delta, &mut changed).unwrap();
+            let novel = &edit.novel;
+            let lines = same_lines(&text, &changed, &edit.copied);
+            clues = scanner.clues_of_change(&changed, &clues, &lines);
+            assert_eq!(clues, scanner.clues(&changed), "{novel:?}");
             let found = visitor.searcher.bytes(&changed);
-            let lines = changed_lines(&changed, &novel);
-            let again = visitor.searcher.changed(&changed, &lines, reach);
-            assert_eq!(told(&again), told(&found), "{novel:?}");
-            if visitor.settles(&changed, &novel, Before { has_hits: is_found, reach }) {
+            let before = Before { has_hits: !spans.is_nothing(), reach };
+            if let Some(windows) = visitor.settles(&changed, &clues, novel, before) {
                 settled += 1;
-                let spans: Vec<Range<usize>> =
-                    found.parts.iter().flat_map(|part| part.hits.spans()).collect();
-                assert!(is_found || spans.is_empty(), "{spans:?} {novel:?}");
+                let all = Spans::of(&found);
+                spans = spans.moved(&edit.copied, &windows);
+                if spans.0.is_some() {
+                    assert_eq!(spans, all, "{novel:?}");
+                }
                 let touches = |span: &Range<usize>| {
                     novel.iter().any(|new| new.start < span.end && span.start < new.end)
                 };
-                assert!(!spans.iter().any(touches), "{spans:?} {novel:?}");
+                assert!(!all.iter().is_some_and(|mut all| all.any(|span| touches(&span))));
             } else {
-                (is_found, reach) = (!found.parts.is_empty(), found.reach);
+                (spans, reach) = (Spans::of(&found), found.reach);
             }
             text = changed;
         }

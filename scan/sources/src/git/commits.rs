@@ -1,14 +1,19 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::sync::Arc;
 
 use base_types::{Error, Result, Timestamp};
 use gix::ObjectId;
+use gix::hash::oid;
 use gix::object::Kind;
-use gix::objs::{CommitRefIter, TagRefIter};
+use gix::objs::{CommitRef, CommitRefIter, TagRefIter};
 
 use crate::git::Revisions;
 use crate::git::changes::Trees;
+use crate::git::resolve::{Relation, Visit};
+use crate::git::store::Store;
 use crate::outcome::{Commit, Gap};
+use crate::task::Task;
 
 /// A commit, as far as its changes are concerned.
 pub(crate) struct Node {
@@ -20,6 +25,16 @@ pub(crate) struct Node {
     time: i64,
 }
 
+/// Commits that were read before, by their names.
+pub(crate) type Known = HashMap<ObjectId, Node>;
+
+/// Reads all commits of a repository. What cannot be read is not among them.
+pub(crate) fn read_all(task: Task<'_>, store: &Store) -> Known {
+    let mut visitors: Vec<_> = (0..task.limits.threads).map(|_| CommitVisitor::default()).collect();
+    store.visit(Kind::Commit, &mut visitors, task.progress);
+    visitors.into_iter().flat_map(|visitor| visitor.known).collect()
+}
+
 /// The commits that are asked for, newest first.
 ///
 /// # Errors
@@ -28,10 +43,11 @@ pub(crate) struct Node {
 pub(crate) fn list(
     repository: &gix::Repository,
     which: &Revisions,
+    known: Known,
     gaps: &mut Vec<Gap>,
 ) -> Result<Vec<Node>> {
     let shallow = shallow(repository)?;
-    let mut walk = Walk { repository, shallow, gaps, seen: HashSet::new() };
+    let mut walk = Walk { repository, shallow, gaps, known, seen: HashSet::new() };
     let mut nodes = match which {
         Revisions::All => {
             let tips = walk.all_tips()?;
@@ -95,6 +111,8 @@ struct Walk<'a> {
     repository: &'a gix::Repository,
     shallow: HashSet<ObjectId>,
     gaps: &'a mut Vec<Gap>,
+    /// What is not among them is looked up one by one.
+    known: Known,
     /// What was walked over before is not walked over again, and so is hidden from later walks.
     seen: HashSet<ObjectId>,
 }
@@ -140,8 +158,18 @@ impl Walk<'_> {
         nodes
     }
 
-    /// Reads a commit.
     fn node(&mut self, id: ObjectId) -> Option<Node> {
+        let mut node = match self.known.remove(&id) {
+            Some(node) => node,
+            None => self.read(id)?,
+        };
+        if self.shallow.contains(&id) {
+            node.parents.clear();
+        }
+        Some(node)
+    }
+
+    fn read(&mut self, id: ObjectId) -> Option<Node> {
         let object = match self.repository.find_object(id) {
             Ok(object) => object,
             Err(e) => {
@@ -161,14 +189,40 @@ impl Walk<'_> {
                 return None;
             }
         };
-        let ends = self.shallow.contains(&id);
-        Some(Node {
-            id,
-            tree: decoded.tree(),
-            parents: if ends { Vec::new() } else { decoded.parents().collect() },
-            time: decoded.time().map_or(0, |time| time.seconds),
-        })
+        Some(Node::of(id, &decoded))
     }
+}
+
+impl Node {
+    fn of(id: ObjectId, commit: &CommitRef<'_>) -> Self {
+        Self {
+            id,
+            tree: commit.tree(),
+            parents: commit.parents().collect(),
+            time: commit.time().map_or(0, |time| time.seconds),
+        }
+    }
+}
+
+#[derive(Default)]
+struct CommitVisitor {
+    known: Vec<(ObjectId, Node)>,
+}
+
+impl Visit for CommitVisitor {
+    type Memory = ();
+
+    fn object(&mut self, id: &oid, bytes: &[u8], _: Relation<'_, ()>) {
+        if let Ok(commit) = CommitRef::from_bytes(bytes, id.kind()) {
+            let id = id.to_owned();
+            self.known.push((id, Node::of(id, &commit)));
+        }
+    }
+
+    // Of what is lost, only that matters which a walk leads to.
+    fn stream(&mut self, _: &oid, _: &mut dyn Read) {}
+
+    fn lost(&mut self, _: &oid, _: &str) {}
 }
 
 /// The commits after which a shallow clone has none.

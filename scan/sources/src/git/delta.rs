@@ -2,9 +2,16 @@
 
 use std::ops::Range;
 
-/// Where the result of a delta is not a plain copy of its base: what was inserted, and as empty ranges the
-/// seams between two copies.
-pub(crate) type Novel = Vec<Range<usize>>;
+use scan_engine::Copied;
+
+/// What a delta makes of its base.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Edit {
+    /// Where the result is not a plain copy of the base: what was inserted, and as empty ranges the seams between two copies.
+    pub(crate) novel: Vec<Range<usize>>,
+    /// What is a copy, in its order.
+    pub(crate) copied: Vec<Copied>,
+}
 
 /// The size that `delta` says its result has.
 pub(crate) fn result_size(delta: &[u8]) -> Option<usize> {
@@ -13,9 +20,9 @@ pub(crate) fn result_size(delta: &[u8]) -> Option<usize> {
     size(&mut at)
 }
 
-/// Writes what `delta` makes of `base` into `result` and says what of it is new. `None` for a delta that is
+/// Writes what `delta` makes of `base` into `result` and says what of it is new and what is not. `None` for a delta that is
 /// broken or belongs to another base. The caller has looked at [`result_size`] before.
-pub(crate) fn apply(base: &[u8], delta: &[u8], result: &mut Vec<u8>) -> Option<Novel> {
+pub(crate) fn apply(base: &[u8], delta: &[u8], result: &mut Vec<u8>) -> Option<Edit> {
     let mut at = delta;
     if size(&mut at)? != base.len() {
         return None;
@@ -23,7 +30,7 @@ pub(crate) fn apply(base: &[u8], delta: &[u8], result: &mut Vec<u8>) -> Option<N
     let expected = size(&mut at)?;
     result.clear();
     result.reserve_exact(expected);
-    let mut novel = Novel::new();
+    let Edit { mut novel, mut copied } = Edit::default();
     // Both start at nothing: a first copy of the base's start has no seam before it.
     let mut copied_until = Some(0);
     while let Some((&instruction, rest)) = at.split_first() {
@@ -31,11 +38,16 @@ pub(crate) fn apply(base: &[u8], delta: &[u8], result: &mut Vec<u8>) -> Option<N
         let start = result.len();
         if instruction & 0x80 != 0 {
             let source = copy_range(instruction, &mut at)?;
-            if copied_until != Some(source.start) {
+            let is_seam = copied_until != Some(source.start);
+            copied_until = Some(source.end);
+            result.extend_from_slice(base.get(source.clone())?);
+            match copied.last_mut() {
+                Some(Copied { at, .. }) if !is_seam => at.end = result.len(),
+                _ => copied.push(Copied { from: source.start, at: start..result.len() }),
+            }
+            if is_seam {
                 novel.push(start..start);
             }
-            copied_until = Some(source.end);
-            result.extend_from_slice(base.get(source)?);
         } else {
             let (inserted, rest) = at.split_at_checked(usize::from(instruction))?;
             if inserted.is_empty() {
@@ -54,7 +66,7 @@ pub(crate) fn apply(base: &[u8], delta: &[u8], result: &mut Vec<u8>) -> Option<N
     if copied_until != Some(base.len()) {
         novel.push(result.len()..result.len());
     }
-    (result.len() == expected).then_some(novel)
+    (result.len() == expected).then_some(Edit { novel, copied })
 }
 
 /// A number in groups of seven bits, the lowest first.
@@ -103,20 +115,23 @@ mod tests {
     #[test]
     fn copies_and_inserts_and_says_what_is_new() {
         let mut result = Vec::new();
-        let novel = apply(b"hello world", DELTA, &mut result).unwrap();
+        let edit = apply(b"hello world", DELTA, &mut result).unwrap();
         assert_eq!(result, b"hello brave world");
-        assert_eq!(novel, [6..12, 12..12]);
+        assert_eq!(edit.novel, [6..12, 12..12]);
+        let copied = [Copied { from: 0, at: 0..6 }, Copied { from: 6, at: 12..17 }];
+        assert_eq!(edit.copied, copied);
         assert_eq!(result_size(DELTA), Some(17));
     }
 
     #[test]
     fn two_copies_that_follow_each_other_have_no_seam() {
         let mut result = Vec::new();
-        let novel = apply(b"hello world", b"\x0b\x0b\x90\x06\x91\x06\x05", &mut result).unwrap();
+        let edit = apply(b"hello world", b"\x0b\x0b\x90\x06\x91\x06\x05", &mut result).unwrap();
         assert_eq!(result, b"hello world");
-        assert!(novel.is_empty());
-        let novel = apply(b"hello world", b"\x0b\x05\x90\x05", &mut result).unwrap();
-        assert_eq!(novel, std::iter::once(5..5).collect::<Novel>());
+        assert!(edit.novel.is_empty());
+        assert_eq!(edit.copied, [Copied { from: 0, at: 0..11 }]);
+        let edit = apply(b"hello world", b"\x0b\x05\x90\x05", &mut result).unwrap();
+        assert_eq!(edit.novel, std::iter::once(5..5).collect::<Vec<_>>());
     }
 
     #[test]

@@ -2,7 +2,8 @@ use std::ops::{Range, RangeInclusive};
 
 use imara_diff::sources::byte_lines;
 use imara_diff::{Algorithm, Diff, InternedInput};
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memmem};
+use scan_engine::lines_of;
 
 /// Lines that a change added, counted from 1, as the hunks of `git diff -U0` have them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -16,7 +17,7 @@ impl Added {
 
     /// What `new` has and `old` has not.
     pub(crate) fn between(old: &[u8], new: &[u8]) -> Self {
-        Self(diff(old, new).0)
+        Self(diff(&InternedInput::new(byte_lines(old), byte_lines(new)), new.len()).0)
     }
 
     /// The hunk in which a line is, or else one of the lines that follow up to `end`.
@@ -41,21 +42,71 @@ impl Added {
     }
 }
 
-/// How much of the larger one of two texts is the same in both, from 0 to 1. Git takes a file for a moved one from one
-/// half on.
+/// Whether no line that `spans` of the new text are in can be an added one, as far as that is told without a diff: the lines
+/// are before or behind all differences, and what a diff finds can be moved over none of them, as each is like no other.
+pub(crate) fn stay(old: &[u8], new: &[u8], spans: impl Iterator<Item = Range<usize>>) -> bool {
+    let before = common(old.chunks(BLOCK).zip(new.chunks(BLOCK)), |block| block.iter());
+    let (old_rest, new_rest) = (&old[before..], &new[before..]);
+    let behind = old_rest.rchunks(BLOCK).zip(new_rest.rchunks(BLOCK));
+    let behind = common(behind, |block| block.iter().rev());
+    let stays = |span: Range<usize>| {
+        let lines = lines_of(new, &span);
+        let text = &new[lines.clone()];
+        if lines.end < before {
+            return is_single(new, text.rsplit(|byte| *byte == b'\n').next());
+        }
+        lines.start > new.len() - behind && is_single(new, text.split(|byte| *byte == b'\n').next())
+    };
+    spans.into_iter().all(stays)
+}
+
+/// How many bytes are compared at a time.
+const BLOCK: usize = 256;
+
+/// How many bytes of two texts, which come in blocks, are the same before the first that is not.
+fn common<'t, I: Iterator<Item = &'t u8>>(
+    blocks: impl Iterator<Item = (&'t [u8], &'t [u8])>,
+    bytes: impl Fn(&'t [u8]) -> I,
+) -> usize {
+    let mut length = 0;
+    for (one, other) in blocks {
+        if one != other {
+            let same = bytes(one).zip(bytes(other)).take_while(|(one, other)| one == other);
+            return length + same.count();
+        }
+        length += one.len();
+    }
+    length
+}
+
+/// Whether a line is at one place of a text alone.
+fn is_single(text: &[u8], line: Option<&[u8]>) -> bool {
+    line.is_some_and(|line| memmem::find_iter(text, line).nth(1).is_none())
+}
+
+/// From so much likeness on git takes a new file for one that was gone elsewhere.
+pub(crate) const MOVED: f64 = 0.5;
+
+/// How much of the larger one of two texts is the same in both, from 0 to 1; below [`MOVED`] it may be less.
 pub(crate) fn similarity(old: &[u8], new: &[u8]) -> f64 {
     let longer = old.len().max(new.len());
     if longer == 0 {
         return 0.0;
     }
-    diff(old, new).1 as f64 / longer as f64
+    let input = InternedInput::new(byte_lines(old), byte_lines(new));
+    // No diff leaves more than the lines that are in both, and most texts have little in common.
+    let mut is_old = vec![false; input.interner.num_tokens() as usize];
+    input.before.iter().for_each(|line| is_old[line.0 as usize] = true);
+    let common = input.after.iter().filter(|line| is_old[line.0 as usize]);
+    let most = common.map(|line| input.interner[*line].len()).sum::<usize>();
+    let same = if most as f64 / (longer as f64) < MOVED { most } else { diff(&input, new.len()).1 };
+    same as f64 / longer as f64
 }
 
-/// The added lines, and how many bytes the lines have that are in both.
-fn diff(old: &[u8], new: &[u8]) -> (Vec<RangeInclusive<usize>>, usize) {
-    let input = InternedInput::new(byte_lines(old), byte_lines(new));
-    let mut diff = Diff::compute(Algorithm::Myers, &input);
-    diff.postprocess_lines(&input);
+/// The added lines, and how many bytes of the new text, which has `length`, are in lines of both.
+fn diff(input: &InternedInput<&[u8]>, length: usize) -> (Vec<RangeInclusive<usize>>, usize) {
+    let mut diff = Diff::compute(Algorithm::Myers, input);
+    diff.postprocess_lines(input);
     let (mut hunks, mut added_bytes) = (Vec::new(), 0);
     for hunk in diff.hunks().filter(|hunk| !hunk.after.is_empty()) {
         let lines = hunk.after.start as usize..hunk.after.end as usize;
@@ -63,7 +114,7 @@ fn diff(old: &[u8], new: &[u8]) -> (Vec<RangeInclusive<usize>>, usize) {
         added_bytes +=
             input.after[lines].iter().map(|token| input.interner[*token].len()).sum::<usize>();
     }
-    (hunks, new.len().saturating_sub(added_bytes))
+    (hunks, length.saturating_sub(added_bytes))
 }
 
 #[cfg(test)]
@@ -81,6 +132,44 @@ mod tests {
         assert!(Added::all().touches(1_000_000, 1_000_000));
         assert_eq!(added.ranges(b"a\nx\nb\nc\ny\nz\n"), [2..4, 8..12]);
         assert_eq!(Added::all().ranges(b"a\nb"), std::iter::once(0..3).collect::<Vec<_>>());
+    }
+
+    /// What is said to stay is in no hunk of a diff, and most that is far from the differences is said to.
+    #[test]
+    fn lines_that_stay_are_in_no_hunk() {
+        let mut seed = 1u64;
+        let mut below = |end: usize| {
+            seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (seed >> 33) as usize % end
+        };
+        let (mut staying, mut checked) = (0, 0);
+        for round in 0..400 {
+            // Of few different lines, so that hunks can be moved far.
+            let kinds = 2 + round % 12;
+            let mut lines: Vec<String> = (0..20).map(|_| format!("{}\n", below(kinds))).collect();
+            let old = lines.concat();
+            for _ in 0..=below(3) {
+                let (from, at) = (below(lines.len()), below(lines.len()));
+                match below(3) {
+                    0 => lines.insert(at, format!("{}\n", below(kinds))),
+                    1 => lines.splice(at..at, lines[from.min(at)..at].to_vec()).for_each(drop),
+                    _ => _ = lines.remove(at),
+                }
+            }
+            let new = lines.concat();
+            let added = Added::between(old.as_bytes(), new.as_bytes());
+            let mut start = 0;
+            for (number, line) in lines.iter().enumerate() {
+                let span = start..start + line.len() - 1;
+                start += line.len();
+                checked += 1;
+                if stay(old.as_bytes(), new.as_bytes(), std::iter::once(span)) {
+                    staying += 1;
+                    assert!(!added.touches(number + 1, number + 1), "{old} {new} {number}");
+                }
+            }
+        }
+        assert!(staying > checked / 30, "{staying} of {checked}");
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //!
 //! A blob is searched once, in the order in which it can be had cheapest: a pack stores most objects as what differs
 //! from another one, so each tree of such deltas is walked from its root down, and every object is decompressed
-//! once. Where a delta changes a clean text only what is around the change is searched. Only for what was found is
-//! looked up which commit brought it in, at which path and line.
+//! once. Of a changed version of a text, only the lines that the delta changes are looked through for literals and for what
+//! is encoded, and only what is around the change is searched by the rules. Only for what was found is looked up which commit
+//! brought it in, at which path and line.
 
 mod attribute;
 mod blobs;
 mod changes;
 mod commits;
 mod delta;
+mod edges;
 mod lines;
 mod objects;
 mod pack;
@@ -36,7 +38,7 @@ pub use crate::git::remote::Platform;
 use crate::git::attribute::{Attribution, Evidence};
 use crate::git::blobs::{BlobVisitor, FoundBlobs, search_all};
 use crate::git::changes::{Change, Differ, Fault, Wanted};
-use crate::git::commits::{Node, describe, head_tree, mailmap};
+use crate::git::commits::{Known, Node, describe, head_tree, mailmap};
 use crate::git::objects::{Lost, Objects, Reader};
 pub(crate) use crate::git::remote::Remote;
 use crate::git::resolve::{Relation, Visit};
@@ -141,17 +143,14 @@ impl<'a> GitScan<'a> {
         let repository = self.shared.to_thread_local();
         let gaps = &mut self.outcome.gaps;
         match &self.git.part {
+            GitPart::Commits(Revisions::All) => {
+                tell_submodules(&repository, gaps);
+                self.history(&repository)?;
+            }
             GitPart::Commits(which) => {
-                let commits = commits::list(&repository, which, gaps)?;
-                if *which == Revisions::All {
-                    tell_submodules(&repository, gaps);
-                }
+                let commits = commits::list(&repository, which, Known::new(), gaps)?;
                 self.outcome.commits = Some(commits.len());
-                if *which == Revisions::All {
-                    self.history(&repository, &commits);
-                } else {
-                    self.some(&commits);
-                }
+                self.some(&commits);
             }
             GitPart::Staged => {
                 let prefix = self.prefix(&repository);
@@ -170,9 +169,14 @@ impl<'a> GitScan<'a> {
     }
 
     /// All blobs first, then the changes that brought in what was found.
-    fn history(&mut self, repository: &gix::Repository, commits: &[Node]) {
-        let store = Store::open(repository, &mut self.outcome.gaps);
-        let found = search_all(self.task, &store, &mut self.outcome.gaps);
+    fn history(&mut self, repository: &gix::Repository) -> Result<()> {
+        let gaps = &mut self.outcome.gaps;
+        let store = Store::open(repository, gaps);
+        let known = commits::read_all(self.task, &store);
+        let commits = commits::list(repository, &Revisions::All, known, gaps)?;
+        let found = search_all(self.task, &store, gaps);
+        let commits = &commits;
+        self.outcome.commits = Some(commits.len());
         let marks = Marks::survey(self.task, &store, commits, &found, &mut self.outcome.gaps);
         let wanted = if self.task.scanner.watches_folders() {
             Wanted::All
@@ -186,6 +190,7 @@ impl<'a> GitScan<'a> {
             leaks(evidence.attribution(searcher, objects), repository, &changes, Some(commit.id))
         });
         self.keep(leaks);
+        Ok(())
     }
 
     /// The changes of some commits first, then the blobs that they brought in.

@@ -113,6 +113,10 @@ impl Pack {
         self.index.lookup(id).map(|position| position as usize)
     }
 
+    pub(crate) fn position_of(&self, node: u32) -> usize {
+        self.nodes[node as usize].position as usize
+    }
+
     /// The name of the object at a place in the index.
     pub(crate) fn id_at(&self, position: usize) -> ObjectId {
         self.index.oid_at_index(position as u32).to_owned()

@@ -3,9 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gix::hash::oid;
 use gix::object::Kind;
-use scan_engine::Reach;
 
-use crate::git::delta::{self, Novel};
+use crate::git::delta::{self, Edit};
 use crate::git::pack::{Inflater, Pack, Tree};
 use crate::progress::Progress;
 
@@ -16,8 +15,22 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 
 /// Who looks at objects. Each thread has its own.
 pub(crate) trait Visit: Send {
-    /// Looks at an object. The answer is what [`Relation::parent`] says of it to the deltas of it.
-    fn object(&mut self, id: &oid, bytes: &[u8], relation: Relation<'_>) -> Verdict;
+    /// What is kept of an object as long as deltas of it are to come.
+    type Memory: Default;
+
+    /// Looks at an object.
+    fn object(
+        &mut self,
+        id: &oid,
+        bytes: &[u8],
+        relation: Relation<'_, Self::Memory>,
+    ) -> Self::Memory;
+
+    /// Lets go of what is large in a memory, and can be made again from the bytes.
+    fn shorten(_: &mut Self::Memory) {}
+
+    /// Makes that again.
+    fn restore(&self, _: &mut Self::Memory, _bytes: &[u8]) {}
 
     /// Looks at an object that is too large to be held.
     fn stream(&mut self, id: &oid, bytes: &mut dyn Read);
@@ -28,22 +41,14 @@ pub(crate) trait Visit: Send {
 
 /// What an object has to do with one that was looked at before.
 #[derive(Clone, Copy)]
-pub(crate) enum Relation<'a> {
+pub(crate) enum Relation<'a, M> {
     None,
     /// It is the same as another one but for some ranges.
     Delta {
-        parent: Verdict,
-        novel: &'a Novel,
+        parent: &'a M,
+        base: &'a [u8],
+        edit: &'a Edit,
     },
-}
-
-/// What was made of an object.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
-    /// It is a text, and whether it has something.
-    Text { is_found: bool, reach: Reach },
-    /// It is no text, or was not looked at.
-    Other,
 }
 
 /// Shows every object of a kind in `pack` to a visitor, each decompressed once: from an object that is stored whole
@@ -52,7 +57,7 @@ pub(crate) fn resolve<V: Visit>(
     pack: &Pack,
     kind: Kind,
     visitors: &mut [V],
-    is_first: &(dyn Fn(&oid) -> bool + Sync),
+    is_first: &(dyn Fn(u32) -> bool + Sync),
     progress: &Progress,
 ) {
     let mut trees = pack.trees(kind);
@@ -74,24 +79,24 @@ pub(crate) fn resolve<V: Visit>(
     });
 }
 
-struct Walk<'a, V> {
+struct Walk<'a, V: Visit> {
     pack: &'a Pack,
     visitor: &'a mut V,
-    is_first: &'a (dyn Fn(&oid) -> bool + Sync),
+    is_first: &'a (dyn Fn(u32) -> bool + Sync),
     progress: &'a Progress,
     inflater: Inflater,
     delta: Vec<u8>,
-    path: Vec<Step>,
+    path: Vec<Step<V::Memory>>,
     held: usize,
     spare: Vec<Vec<u8>>,
 }
 
 /// An object whose deltas are being looked at.
-struct Step {
+struct Step<M> {
     node: u32,
     /// `None` if it was let go to save memory.
     bytes: Option<Vec<u8>>,
-    verdict: Verdict,
+    memory: M,
     children: Vec<u32>,
 }
 
@@ -99,7 +104,7 @@ impl<'a, V: Visit> Walk<'a, V> {
     fn new(
         pack: &'a Pack,
         visitor: &'a mut V,
-        is_first: &'a (dyn Fn(&oid) -> bool + Sync),
+        is_first: &'a (dyn Fn(u32) -> bool + Sync),
         progress: &'a Progress,
     ) -> Self {
         Self {
@@ -128,11 +133,6 @@ impl<'a, V: Visit> Walk<'a, V> {
         }
     }
 
-    fn show(&mut self, node: u32, bytes: &[u8], relation: Relation<'_>) -> Verdict {
-        let id = self.pack.id(node);
-        if (self.is_first)(id) { self.visitor.object(id, bytes, relation) } else { Verdict::Other }
-    }
-
     fn root(&mut self, node: u32) {
         match self.inflater.size(self.pack, node) {
             Ok(size) if size > OBJECT_BYTES_MAX => return self.large(node),
@@ -143,8 +143,12 @@ impl<'a, V: Visit> Walk<'a, V> {
         if let Err(reason) = self.inflater.read(self.pack, node, &mut bytes) {
             return self.lose(node, &reason);
         }
-        let verdict = self.show(node, &bytes, Relation::None);
-        self.enter(node, bytes, verdict);
+        let id = self.pack.id(node);
+        let memory = match (self.is_first)(node) {
+            true => self.visitor.object(id, &bytes, Relation::None),
+            false => V::Memory::default(),
+        };
+        self.enter(node, bytes, memory);
     }
 
     fn child(&mut self, node: u32) {
@@ -167,16 +171,20 @@ impl<'a, V: Visit> Walk<'a, V> {
         let Some(parent) = self.path.last() else { return };
         let Some(base) = &parent.bytes else { return };
         match delta::apply(base, &self.delta, &mut bytes) {
-            Some(novel) => {
-                let relation = Relation::Delta { parent: parent.verdict, novel: &novel };
-                let verdict = self.show(node, &bytes, relation);
-                self.enter(node, bytes, verdict);
+            Some(edit) => {
+                let id = self.pack.id(node);
+                let relation = Relation::Delta { parent: &parent.memory, base, edit: &edit };
+                let memory = match (self.is_first)(node) {
+                    true => self.visitor.object(id, &bytes, relation),
+                    false => V::Memory::default(),
+                };
+                self.enter(node, bytes, memory);
             }
             None => self.lose(node, "its delta does not fit"),
         }
     }
 
-    fn enter(&mut self, node: u32, bytes: Vec<u8>, verdict: Verdict) {
+    fn enter(&mut self, node: u32, bytes: Vec<u8>, memory: V::Memory) {
         self.progress.step(1);
         if self.pack.is_leaf(node) {
             return self.keep_spare(bytes);
@@ -184,7 +192,7 @@ impl<'a, V: Visit> Walk<'a, V> {
         self.held += bytes.len();
         let mut children: Vec<u32> = self.pack.children(node).collect();
         children.reverse();
-        self.path.push(Step { node, bytes: Some(bytes), verdict, children });
+        self.path.push(Step { node, bytes: Some(bytes), memory, children });
         self.let_go();
     }
 
@@ -203,6 +211,7 @@ impl<'a, V: Visit> Walk<'a, V> {
                 return;
             }
             self.held -= step.bytes.take().map_or(0, |bytes| bytes.len());
+            V::shorten(&mut step.memory);
         }
     }
 
@@ -218,6 +227,7 @@ impl<'a, V: Visit> Walk<'a, V> {
             std::mem::swap(&mut bytes, &mut result);
         }
         self.held += bytes.len();
+        self.visitor.restore(&mut step.memory, &bytes);
         step.bytes = Some(bytes);
         Ok(())
     }
@@ -225,7 +235,7 @@ impl<'a, V: Visit> Walk<'a, V> {
     fn large(&mut self, node: u32) {
         let id = self.pack.id(node);
         match self.inflater.stream(self.pack, node) {
-            Ok(mut bytes) if (self.is_first)(id) => self.visitor.stream(id, &mut bytes),
+            Ok(mut bytes) if (self.is_first)(node) => self.visitor.stream(id, &mut bytes),
             Ok(_) => {}
             Err(reason) => self.visitor.lost(id, &reason),
         }

@@ -111,14 +111,17 @@ impl Store {
     /// Shows every object of a kind to one of the visitors, once. An object that is in several packs is shown
     /// from the first alone, but the deltas of it from all.
     pub(crate) fn visit<V: Visit>(&self, kind: Kind, visitors: &mut [V], progress: &Progress) {
+        // Where a tree names a commit as a file, there is none.
+        let asked = kind != Kind::Commit;
         let mut before = 0;
-        for pack in &self.packs {
-            let is_first = |id: &oid| match self.number(id) {
-                Some(number) if number >= before => {
-                    self.shown[number].store(true, Ordering::Relaxed);
-                    true
+        for (number, pack) in self.packs.iter().enumerate() {
+            let earlier = &self.packs[..number];
+            let is_first = |node| {
+                let is_first = !earlier.iter().any(|other| other.position(pack.id(node)).is_some());
+                if is_first && asked {
+                    self.shown[before + pack.position_of(node)].store(true, Ordering::Relaxed);
                 }
-                _ => false,
+                is_first
             };
             resolve(pack, kind, visitors, &is_first, progress);
             before += pack.len();
@@ -133,9 +136,11 @@ impl Store {
                         && !progress.is_stopped()
                     {
                         match loose.show(kind, id, visitor) {
-                            Ok(false) => {}
-                            Ok(true) => {
-                                self.shown[before + loose.number].store(true, Ordering::Relaxed)
+                            Ok(is_shown) => {
+                                if is_shown && asked {
+                                    self.shown[before + loose.number]
+                                        .store(true, Ordering::Relaxed);
+                                }
                             }
                             Err(e) => visitor.lost(id, &e.to_string()),
                         }
@@ -147,7 +152,7 @@ impl Store {
     }
 
     /// Shows one object, however large, to a visitor.
-    pub(crate) fn show(&self, id: &oid, visitor: &mut dyn Visit) {
+    pub(crate) fn show(&self, id: &oid, visitor: &mut impl Visit) {
         let shown = match self.place(id) {
             Some(Place::Packed { pack, node, .. }) => match pack.link(node) {
                 Some(Link::Whole) => Inflater::new()
@@ -219,7 +224,7 @@ impl Store {
 
 impl Loose {
     /// Shows an object if it is of `kind`, and says whether it is.
-    fn show(&self, kind: Kind, id: &oid, visitor: &mut dyn Visit) -> io::Result<bool> {
+    fn show(&self, kind: Kind, id: &oid, visitor: &mut impl Visit) -> io::Result<bool> {
         let (name, size, content) = self.open()?;
         if name.as_bytes() != kind.as_bytes() {
             return Ok(false);

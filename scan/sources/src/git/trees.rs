@@ -10,16 +10,14 @@ use scan_engine::Scanner;
 
 use crate::git::blobs::FoundBlobs;
 use crate::git::commits::Node;
-use crate::git::resolve::{Relation, Verdict, Visit};
+use crate::git::edges::{Edge, Edges};
+use crate::git::resolve::{Relation, Visit};
 use crate::git::store::Store;
 use crate::outcome::Gap;
 use crate::task::Task;
 
 /// How many missing objects are named one by one.
 const NAMED_MAX: usize = 10;
-
-/// A tree, one that holds it, and a digest of the name that it has there. Trees are told by their numbers.
-type Edge = (u32, u32, u32);
 
 /// Which trees lead to something that was found, so that the history is looked through for nothing else.
 pub(crate) struct Marks<'a> {
@@ -57,19 +55,19 @@ impl<'a> Marks<'a> {
         };
         let mut visitors: Vec<_> = (0..task.limits.threads).map(|_| visitor()).collect();
         store.visit(Kind::Tree, &mut visitors, task.progress);
-        let (mut above, mut found, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut found, mut named) = (Vec::new(), Vec::new());
         let mut names = HashSet::new();
+        let edges = visitors.iter().flat_map(|visitor| visitor.above.iter().copied());
+        let above = Edges::new(store.numbers(), edges);
         for visitor in visitors {
-            above.extend(visitor.above);
             found.extend(visitor.marked);
             named.extend(visitor.missing);
             gaps.extend(visitor.gaps);
             let watched = visitor.names.into_iter().filter(|(_, watched)| *watched);
             names.extend(watched.map(|(name, _)| name));
         }
-        above.sort_unstable();
         let unseen = above.iter().filter(|(below, ..)| !store.was_shown(*below as usize));
-        named.extend(unseen.map(|(below, tree, _)| (store.id(*below as usize), vec![*tree])));
+        named.extend(unseen.map(|(below, tree, _)| (store.id(below as usize), vec![tree])));
         if !task.progress.is_stopped() {
             tell_missing(&missing(store, commits, &above, named), gaps);
         }
@@ -95,19 +93,19 @@ impl<'a> Marks<'a> {
 fn digests(
     hasher: &RandomState,
     numbers: usize,
-    above: &[Edge],
+    above: &Edges,
     found: Vec<(u32, u64)>,
 ) -> Vec<u64> {
     let mut leads = vec![false; numbers];
-    spread(above, found.iter().map(|(tree, _)| *tree).collect(), &mut leads);
+    above.spread(found.iter().map(|(tree, _)| *tree).collect(), &mut leads);
     let mut digests = vec![0u64; numbers];
     for (tree, digest) in found {
         digests[tree as usize] = digest;
     }
     // What a tree waits for are the digests below it.
     let mut waits = vec![0u32; numbers];
-    for (below, tree, _) in above {
-        waits[*tree as usize] += u32::from(leads[*below as usize]);
+    for (below, tree, _) in above.iter() {
+        waits[tree as usize] += u32::from(leads[below as usize]);
     }
     let mut ready: Vec<u32> = (0..numbers as u32)
         .filter(|tree| leads[*tree as usize] && waits[*tree as usize] == 0)
@@ -116,12 +114,12 @@ fn digests(
         // A tree that has something has a digest that is not nothing's.
         let digest = digests[tree as usize].max(1);
         digests[tree as usize] = digest;
-        for (holder, name) in ends(above, tree) {
+        for (holder, name) in above.of(tree) {
             let named = hasher.hash_one((digest, name));
-            digests[holder as usize] = digests[holder as usize].wrapping_add(named);
-            waits[holder as usize] -= 1;
-            if waits[holder as usize] == 0 {
-                ready.push(holder);
+            digests[*holder as usize] = digests[*holder as usize].wrapping_add(named);
+            waits[*holder as usize] -= 1;
+            if waits[*holder as usize] == 0 {
+                ready.push(*holder);
             }
         }
     }
@@ -132,41 +130,21 @@ fn digests(
     digests
 }
 
-/// Marks what edges lead to, however many of them in a row, from where some begin. Edges are in their order.
-fn spread(edges: &[Edge], mut from: Vec<u32>, marked: &mut [bool]) {
-    while let Some(tree) = from.pop() {
-        if std::mem::replace(&mut marked[tree as usize], true) {
-            continue;
-        }
-        from.extend(ends(edges, tree).map(|(end, _)| end));
-    }
-}
-
-/// Where the edges end that start at a tree, and the names.
-fn ends(edges: &[Edge], tree: u32) -> impl Iterator<Item = (u32, u32)> {
-    let first = edges.partition_point(|(start, ..)| *start < tree);
-    let edges = edges[first..].iter().take_while(move |(start, ..)| *start == tree);
-    edges.map(|(_, end, name)| (*end, *name))
-}
-
 /// What the commits lead to and is not there. `named` has what trees name in vain, and these trees. What no commit leads to
 /// may lack anything: git leaves there what was amended away, until it is collected.
 fn missing(
     store: &Store,
     commits: &[Node],
-    above: &[Edge],
+    above: &Edges,
     named: Vec<(ObjectId, Vec<u32>)>,
 ) -> HashSet<ObjectId> {
     let is_there = |id: &oid| store.number(id).is_some_and(|number| store.was_shown(number));
     let trees = commits.iter().map(|commit| commit.tree);
     let mut missing: HashSet<ObjectId> = trees.clone().filter(|tree| !is_there(tree)).collect();
     if !named.is_empty() {
-        let mut below: Vec<Edge> =
-            above.iter().map(|(below, tree, name)| (*tree, *below, *name)).collect();
-        below.sort_unstable();
         let roots = trees.filter_map(|tree| store.number(&tree)).map(|number| number as u32);
         let mut reached = vec![false; store.numbers()];
-        spread(&below, roots.collect(), &mut reached);
+        above.reversed().spread(roots.collect(), &mut reached);
         let is_reached = |tree: &u32| reached[*tree as usize];
         let reached = named.into_iter().filter(|(_, trees)| trees.iter().any(is_reached));
         missing.extend(reached.map(|(id, _)| id));
@@ -209,7 +187,7 @@ struct TreeVisitor<'a> {
     /// By the number of a blob.
     is_found: &'a [bool],
     hasher: &'a RandomState,
-    /// Sorted, they lead from trees to what holds them.
+    /// They lead from trees to what holds them.
     above: Vec<Edge>,
     /// Trees that hold something that was found, and the digest of it.
     marked: Vec<(u32, u64)>,
@@ -236,8 +214,10 @@ impl TreeVisitor<'_> {
 }
 
 impl Visit for TreeVisitor<'_> {
-    fn object(&mut self, id: &oid, bytes: &[u8], _: Relation<'_>) -> Verdict {
-        let Some(number) = self.numbers.of(id) else { return Verdict::Other };
+    type Memory = ();
+
+    fn object(&mut self, id: &oid, bytes: &[u8], _: Relation<'_, ()>) {
+        let Some(number) = self.numbers.of(id) else { return };
         let (mut is_marked, mut digest) = (false, 0u64);
         for entry in TreeRefIter::from_bytes(bytes, id.kind()) {
             let Ok(entry) = entry else {
@@ -266,7 +246,6 @@ impl Visit for TreeVisitor<'_> {
         if is_marked {
             self.marked.push((number as u32, digest));
         }
-        Verdict::Other
     }
 
     fn stream(&mut self, id: &oid, _: &mut dyn Read) {

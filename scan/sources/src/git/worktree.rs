@@ -102,7 +102,7 @@ impl UnstoredFile {
     }
 
     /// Shows it to a visitor, however large it is.
-    pub(crate) fn show(&self, id: &oid, visitor: &mut dyn Visit) {
+    pub(crate) fn show(&self, id: &oid, visitor: &mut impl Visit) {
         let shown = if self.size > OBJECT_BYTES_MAX {
             self.open().map(|mut content| visitor.stream(id, &mut content))
         } else {
