@@ -89,10 +89,11 @@ impl Session {
         scan: impl FnOnce(Task<'_>) -> base_types::Result<Outcome>,
     ) -> Result<u8, Stop> {
         let start = Instant::now();
-        let scanner = self.scanner(source)?;
+        // The process ends with the scan. To give back hundreds of expressions part by part would be a twentieth of a small one.
+        let scanner: &Scanner = Box::leak(Box::new(self.scanner(source)?));
         let known = self.known(source)?;
         let progress = Progress::default();
-        let task = Task { scanner: &scanner, limits: self.limits()?, progress: &progress };
+        let task = Task { scanner, limits: self.limits()?, progress: &progress };
         let timeout =
             self.words.number("timeout")?.filter(|seconds| *seconds > 0).map(Duration::from_secs);
         let shown = self.dialect == Dialect::Strongroom && !self.quiet;
@@ -103,7 +104,7 @@ impl Session {
         let sifted = known.sift(std::mem::take(&mut outcome.leaks));
         outcome.leaks = sifted.leaks;
         self.tell(&outcome, &sifted.warnings)?;
-        self.write_report(&outcome, &scanner)?;
+        self.write_report(&outcome, scanner)?;
         self.sum_up(&outcome, sifted.known, &progress, start.elapsed());
         let of_findings = self.words.number("exit-code")?;
         let of_findings = of_findings.map(u8::try_from).transpose();

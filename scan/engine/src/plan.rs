@@ -49,8 +49,11 @@ const REACH_MAX: usize = 128 << 10;
 
 impl Plan {
     /// Plans `rule`, whose literals go into `keywords`; and the numbers of those that wake it up.
-    pub(crate) fn new(rule: &Rule, keywords: &mut Collector) -> Result<(Self, Vec<usize>)> {
-        let trigger = rule.regex.as_ref().and_then(|pattern| trigger::of(pattern.hir()));
+    pub(crate) fn new(
+        rule: &Rule,
+        trigger: Option<Trigger>,
+        keywords: &mut Collector,
+    ) -> Result<(Self, Vec<usize>)> {
         let certain = trigger.as_ref().is_some_and(|trigger| {
             let has_keyword =
                 |literal: &Vec<u8>| rule.keywords.iter().any(|keyword| contains(literal, keyword));

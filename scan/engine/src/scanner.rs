@@ -1,6 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::ScopedJoinHandle;
 
 use base_types::{Error, Result};
 use scan_rules::{Config, Filter, Pattern, Rule};
@@ -13,6 +14,7 @@ use crate::occurrence::PathAlone;
 use crate::plan::{Method, Plan};
 use crate::reach::{Before, Extent, Piece};
 use crate::search::Search;
+use crate::trigger::{self, Trigger};
 use crate::{Clues, Copied, Finding, Hits, Occurrence, judge, names};
 
 /// A configuration made ready to search. `Send` and `Sync`: one for all threads, with a [`Scratch`] for each.
@@ -114,8 +116,10 @@ impl Scanner {
         let mut plans = Vec::with_capacity(config.rules.len());
         let mut wakes: Vec<Vec<usize>> = Vec::new();
         let (mut far_rules, mut far, mut gates) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, rule) in config.rules.iter().enumerate() {
-            let (plan, wakers) = Plan::new(rule, &mut collector)?;
+        for (number, (rule, trigger)) in
+            config.rules.iter().zip(triggers(&config.rules)).enumerate()
+        {
+            let (plan, wakers) = Plan::new(rule, trigger, &mut collector)?;
             wakes.resize(collector.len(), Vec::new());
             wakers.iter().for_each(|literal| wakes[*literal].push(number));
             if plan.extent == Extent::Far && rule.regex.is_some() {
@@ -277,6 +281,24 @@ impl Scanner {
     pub fn rules(&self) -> &[Rule] {
         &self.config.rules
     }
+}
+
+/// So many rules are worth a thread.
+const CHUNK_MIN: usize = 64;
+
+/// The trigger of every rule. To find them is half of what is done here.
+fn triggers(rules: &[Rule]) -> Vec<Option<Trigger>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let of = |rule: &Rule| rule.regex.as_ref().and_then(|pattern| trigger::of(pattern.hir()));
+    std::thread::scope(|scope| {
+        let chunks = rules.chunks(rules.len().div_ceil(threads).max(CHUNK_MIN));
+        let threads = chunks.map(|rules| scope.spawn(|| rules.iter().map(of).collect::<Vec<_>>()));
+        let threads: Vec<_> = threads.collect();
+        let join = |thread: ScopedJoinHandle<'_, Vec<_>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect()
+    })
 }
 
 /// The patterns of the rules for paths alone.
