@@ -18,6 +18,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("history: bare repositories and worktrees", bare),
     ("history: names of people and links", people),
     ("history: objects with names of SHA-256", sha256),
+    ("history: wide text that is no binary to git", wide),
     ("history: files that nobody holds in memory", large),
 ];
 
@@ -253,6 +254,23 @@ fn people(bench: &Bench) {
         bench.agree(&["git", "."], 2);
     }
     bench.agree(&["git", "--platform", "github", "."], 2);
+}
+
+/// Git looks for zeros in the first 8,000 bytes alone. As UTF-8, in which it is searched, this is longer than it is.
+fn wide(bench: &Bench) {
+    bench.git(&["init", "-q"]);
+    let write = |end: &str| {
+        let text = format!("\u{feff}{}\ntkt_aaaaaaaaaaaa\n{end}", "\u{4e2d}".repeat(5000));
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        bench.write("a.txt", bytes);
+    };
+    write("");
+    bench.commit("first");
+    write("end");
+    bench.commit("second");
+    let found = bench.findings(Who::Ours, &["git", "."], b"");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["StartLine"], 2);
 }
 
 fn sha256(bench: &Bench) {

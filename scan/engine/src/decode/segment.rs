@@ -150,6 +150,8 @@ fn one_up(segments: &[Segment], at: &Range<usize>) -> Up {
 
 #[cfg(test)]
 mod tests {
+    use scan_corpus::Draw;
+
     use super::*;
     use crate::decode::lines;
 
@@ -172,14 +174,11 @@ mod tests {
     /// To decode some lines alone comes to the same as to decode all of the text.
     #[test]
     fn what_is_encoded_is_found_line_by_line() {
-        let mut seed = 1u64;
-        let mut below = |end: usize| {
-            seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (seed >> 33) as usize % end
-        };
+        let mut draw = Draw::new(1);
         let mut decoded = [0; 3];
         for _ in 0..3000 {
-            let text: String = (0..below(12)).map(|_| FRAGMENTS[below(FRAGMENTS.len())]).collect();
+            let text: String =
+                (0..draw.below(12)).map(|_| FRAGMENTS[draw.below(FRAGMENTS.len())]).collect();
             let lines = lines(text.as_bytes());
             let mut passes = Passes::default();
             let (mut some, mut all) = (text.clone().into_bytes(), text.clone().into_bytes());

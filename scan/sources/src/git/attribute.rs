@@ -174,7 +174,8 @@ impl Attribution<'_, '_> {
         spans: impl Iterator<Item = Range<usize>>,
     ) -> Result<bool, String> {
         let Some(before) = change.before.iter().flatten().next() else { return Ok(false) };
-        if is_binary_to_git(text) {
+        // Places in what was made of other content, such as UTF-16, are not those of its bytes.
+        if sniff(text) != Content::Text || is_binary_to_git(text) {
             return Ok(false);
         }
         match self.blob(*before) {

@@ -343,6 +343,8 @@ fn window_end(bytes: &[u8], at: usize) -> Option<usize> {
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init, clippy::unwrap_used)]
 mod tests {
+    use scan_corpus::Draw;
+
     use super::*;
 
     #[test]
@@ -436,13 +438,12 @@ mod tests {
         "\n",
     ];
 
-    /// The numbers of a linear congruence, the same in each run.
-    struct Numbers(u64);
+    /// Draws texts and changes of them.
+    struct Numbers(Draw);
 
     impl Numbers {
         fn below(&mut self, end: usize) -> usize {
-            self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (self.0 >> 33) as usize % end.max(1)
+            self.0.below(end.max(1))
         }
 
         fn fragment(&mut self) -> &'static str {
@@ -540,7 +541,7 @@ mod tests {
             let progress = crate::Progress::default();
             let task = Task { scanner: &scanner, limits: Default::default(), progress: &progress };
             let mut visitor = BlobVisitor::new(task);
-            let mut numbers = Numbers(number as u64);
+            let mut numbers = Numbers(Draw::new(number as u64));
             let settled = (0..30).map(|_| versions(&mut visitor, &mut numbers)).sum::<usize>();
             assert!(settled > 10, "{rules}: {settled}");
         }

@@ -174,18 +174,17 @@ impl<'a> GitScan<'a> {
         let store = Store::open(repository, gaps);
         let known = commits::read_all(self.task, &store);
         let commits = commits::list(repository, &Revisions::All, known, gaps)?;
-        let found = search_all(self.task, &store, gaps);
-        let commits = &commits;
         self.outcome.commits = Some(commits.len());
-        let marks = Marks::survey(self.task, &store, commits, &found, &mut self.outcome.gaps);
+        let found = search_all(self.task, &store, gaps);
+        let marks = Marks::survey(self.task, &store, &commits, &found, gaps);
         let wanted = if self.task.scanner.watches_folders() {
             Wanted::All
         } else {
             Wanted::Found { marks: &marks, blobs: &found }
         };
         let evidence = Evidence { found: &found, remote: &self.remote, unstored: &Unstored::new() };
-        let trees = commits::trees(commits);
-        let leaks = self.each(commits, Some(&store), |searcher, objects, repository, commit| {
+        let trees = commits::trees(&commits);
+        let leaks = self.each(&commits, Some(&store), |searcher, objects, repository, commit| {
             let changes = Differ::new(objects, &trees, wanted).of(commit)?;
             leaks(evidence.attribution(searcher, objects), repository, &changes, Some(commit.id))
         });

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use scan_corpus::Draw;
 use scan_engine::{Options, Scanner};
 use scan_rules::Config;
 use scan_sources::{Git, GitPart, Limits, Platform, Progress, Revisions, Task};
@@ -98,11 +99,8 @@ fn changes_and_whole_blobs_have_the_same_findings() {
 
 /// Two hundred versions of three files, in the language of `git fast-import`.
 fn commit_versions(path: &Path) {
-    let mut seed = 1u64;
-    let mut below = |end: usize| {
-        seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        (seed >> 33) as usize % end
-    };
+    let mut draw = Draw::new(1);
+    let mut below = |end: usize| draw.below(end);
     let filler = |number: usize| format!("line {number} of many in a text");
     let mut files: Vec<Vec<String>> = vec![(0..400).map(filler).collect(); 3];
     let mut stream = String::new();
